@@ -1,0 +1,76 @@
+"""The page's plots, as SVG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.bars import OURS, medians
+from benchmarks.results import Row
+
+# The same rows give the same bytes.
+mpl.rcParams["svg.hashsalt"] = "saliserve"
+_UNDATED = {"Date": None}
+# Okabe and Ito, "Color Universal Design", 2008.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+
+
+def ratio_plot(rows: Sequence[Row], path: Path) -> bool:
+    """Draw every contender's time over ours; ours is the line at 1."""
+    points = [
+        (f"{row['work'].replace('_', ' ')}: {name}", row["model"], seconds / times[OURS])
+        for row in rows
+        if OURS in (times := medians(row))
+        for name, seconds in times.items()
+        if not name.startswith(OURS)
+    ]
+    labels = list(dict.fromkeys(label for label, _, _ in points))
+    models = list(dict.fromkeys(model for _, model, _ in points))
+    figure = Figure(figsize=(9, 1.2 + 0.26 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    for model, colour in zip(models, _COLOURS, strict=False):
+        mine = [(ratio, labels.index(label)) for label, one, ratio in points if one == model]
+        axes.scatter(*zip(*mine, strict=True), label=model, color=colour, s=28, zorder=2)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set(xscale="log", xlabel="their time over ours (right of the line: ours is faster)")
+    axes.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=len(models))
+    figure.savefig(path, metadata=_UNDATED)
+    return True
+
+
+def scaling_plot(rows: Sequence[Row], path: Path) -> bool:
+    """Draw the time of RISE over the number of masks."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for row, colour in zip(rows, _COLOURS, strict=False):
+        masks = [point["masks"] for point in row["masks"]]
+        axes.plot(masks, [point["seconds"] for point in row["masks"]], "o-", label=row["model"], color=colour)
+    axes.set(
+        xlabel="masks", ylabel=f"seconds of RISE ({rows[0]['measure']} time)", xlim=(0, None), ylim=(0, None)
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata=_UNDATED)
+    return True
+
+
+def concurrency_plot(rows: Sequence[Row], path: Path) -> bool:
+    """Draw requests per second over the number of clients, both servers."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for row, colour in zip(rows, _COLOURS, strict=False):
+        clients = [load["clients"] for load in row["loads"]]
+        for number, style in enumerate(("o-", "x--")):
+            rates = [load["servers"][number]["per_second"] for load in row["loads"]]
+            name = row["loads"][0]["servers"][number]["name"]
+            axes.plot(clients, rates, style, color=colour, label=f"{row['model']}, {row['work']}: {name}")
+    axes.set(xlabel="clients", ylabel="requests per second", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", fontsize="small")
+    figure.savefig(path, metadata=_UNDATED)
+    return True

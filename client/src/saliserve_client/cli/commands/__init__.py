@@ -1,0 +1,1 @@
+"""One file per command; each has ``run(options, console) -> exit code``."""

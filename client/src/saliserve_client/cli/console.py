@@ -1,0 +1,49 @@
+"""What a command says: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from saliserve_client.cli.exits import exit_code
+from saliserve_client.errors import SaliserveError
+
+
+class Console:
+    """Writes results as text or as one JSON document.
+
+    Args:
+        as_json: Standard output gets exactly one JSON document, failures included.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def result(self, value: object, lines: Sequence[str]) -> None:
+        """Give the result: *value* if JSON was asked for, *lines* otherwise."""
+        text = json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Say something beside the result."""
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def fail(self, error: SaliserveError) -> None:
+        """Give a failure as one line, and as JSON if that was asked for."""
+        where = f" ({error.where})" if error.where else ""
+        request = f" [request {error.request_id}]" if error.request_id else ""
+        self.note(f"saliserve: {' '.join(error.detail.split())}{where}{request}")
+        if self.as_json:
+            told = {
+                "code": error.code,
+                "detail": error.detail,
+                "where": error.where,
+                "status": error.status,
+                "request_id": error.request_id,
+                "retry_after_s": error.retry_after_s,
+                "exit_code": exit_code(error),
+            }
+            self.result({"error": told}, [])

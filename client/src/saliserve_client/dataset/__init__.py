@@ -1,0 +1,1 @@
+"""Methods, or models, compared over a data set: paired intervals, agreement of the operators, a winner or none."""

@@ -1,0 +1,1 @@
+"""A scored table as one HTML page: distributions, classes, and the pictures worth looking at."""

@@ -1,0 +1,1 @@
+"""Batch scoring: many images through one service into one table, nothing lost and nothing twice."""

@@ -1,0 +1,113 @@
+"""Images at addresses, such as ``s3://bucket/folder``. The only file that needs fsspec."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from saliserve_client.errors import FileError, MissingPackageError
+from saliserve_client.images import ImageFile, bounded
+
+
+def is_address(given: str) -> bool:
+    """Tell an address from a path.
+
+    Examples:
+        >>> is_address("s3://bucket/cats"), is_address("cats"), is_address("C:/cats")
+        (True, False, False)
+    """
+    return "://" in given
+
+
+def read(address: str) -> ImageFile:
+    """Read a picture.
+
+    Raises:
+        FileError: Nothing there, or not permitted.
+        ImageTooLargeError: It is no picture that a service takes.
+    """
+    system, path = _opened(address)
+    try:
+        with system.open(path, "rb") as file:
+            return ImageFile(address, bounded(file, address))
+    except FileNotFoundError:
+        raise FileError(f"{address}: no such file") from None
+    except OSError as error:
+        raise FileError(f"{address}: cannot be read: {error}") from error
+
+
+def kind(address: str) -> str:
+    """Say what is there: ``folder``, ``file``, or ``nothing``.
+
+    Raises:
+        FileError: The address is none, or what is behind it cannot be asked.
+    """
+    system, path = _opened(address)
+    try:
+        return "folder" if system.isdir(path) else "file" if system.isfile(path) else "nothing"
+    except OSError as error:
+        raise FileError(f"{address}: cannot be reached: {error}") from error
+
+
+def below(folder: str) -> Iterator[tuple[str, str]]:
+    """List the files below a folder, in the order of their names: the name below it, and the address."""
+    system, path = _opened(folder)
+    root = PurePosixPath("/" + path.strip("/"))
+    for found in sorted(system.find(path)):
+        name = PurePosixPath("/" + found.strip("/")).relative_to(root).as_posix()
+        yield name, system.unstrip_protocol(found)
+
+
+def matching(pattern: str) -> Iterator[str]:
+    """List the addresses of the files that a pattern fits, in order; hidden ones fit none, as in a shell."""
+    system, path = _opened(pattern)
+    for found in sorted(system.glob(path)):
+        if not PurePosixPath(found).name.startswith(".") and system.isfile(found):
+            yield system.unstrip_protocol(found)
+
+
+def content(address: str) -> io.BytesIO:
+    """Read a list of images whole.
+
+    Raises:
+        FileError: It cannot be read.
+    """
+    system, path = _opened(address)
+    try:
+        return io.BytesIO(system.cat_file(path))
+    except OSError as error:
+        raise FileError(f"{address}: cannot be read: {error}") from error
+
+
+def parent(address: str) -> str:
+    """Name the folder of a file.
+
+    Examples:
+        >>> parent("s3://bucket/lists/day.txt")
+        's3://bucket/lists'
+    """
+    return address.rpartition("/")[0]
+
+
+def _opened(address: str) -> tuple[Any, str]:
+    """Find who serves an address, and its path there.
+
+    Raises:
+        FileError: Nobody does.
+        MissingPackageError: fsspec, or what it needs for this kind of address, is not installed.
+    """
+    try:
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise MissingPackageError(
+            "fsspec is needed to read from addresses: pip install 'saliserve-client[ray]', or fsspec alone"
+        ) from error
+    try:
+        system, path = url_to_fs(address)
+    except ImportError as error:
+        raise MissingPackageError(f"{address}: {error}") from error
+    except ValueError as error:
+        raise FileError(f"{address}: {error}") from error
+    return system, path

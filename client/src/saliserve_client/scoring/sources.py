@@ -1,0 +1,189 @@
+"""Which images a run is about: a folder, a glob pattern, or a list of paths."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Protocol
+
+from saliserve_client.errors import FileError
+from saliserve_client.images import ImageFile, read_image
+from saliserve_client.scoring import remote
+
+EXTENSIONS = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".jpe", ".jp2", ".png", ".pgm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""File names that count as images when a folder is searched. A list or pattern is taken as it is."""
+
+LISTS = frozenset({".txt", ".list", ".lst"})
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image to score.
+
+    Args:
+        image: Its name in the output: below the folder for a folder, as written for a list.
+        path: Where it is; an address if it is not on this machine.
+    """
+
+    image: str
+    path: Path | str
+
+    def read(self) -> ImageFile:
+        """Read it.
+
+        Raises:
+            FileError: It cannot be read.
+            ImageTooLargeError: It is no picture that a service takes.
+        """
+        return read_image(self.path) if isinstance(self.path, Path) else remote.read(self.path)
+
+
+class Images(Protocol):
+    """Whatever can list images."""
+
+    def items(self) -> Iterator[Item]:
+        """List them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images, found anew each time they are asked for, in a fixed order.
+
+    Args:
+        given: FOLDER, PATTERN, LIST (``.txt``, one path a line, ``#`` begins a comment line) or
+            PARQUET with a column ``image``; ``-`` is a list on standard input. All but the last may be
+            addresses that fsspec knows, such as ``s3://bucket/folder``.
+    """
+
+    given: str
+
+    def items(self) -> Iterator[Item]:
+        """List the images; a name that comes twice is given once.
+
+        Raises:
+            FileError: Nothing there, or no image in it.
+        """
+        seen: set[str] = set()
+        for item in self._found():
+            if item.image not in seen:
+                seen.add(item.image)
+                yield item
+        if not seen:
+            raise FileError(f"{self.given}: no image in it")
+
+    @cached_property
+    def _standard_input(self) -> list[str]:
+        return sys.stdin.read().splitlines()
+
+    def _found(self) -> Iterator[Item]:
+        if remote.is_address(self.given):
+            return _at(self.given)
+        path = Path(self.given)
+        if self.given == "-":
+            return _listed(self._standard_input, Path())
+        if path.is_dir():
+            return _below(path)
+        if path.is_file():
+            return _from_file(path)
+        if glob.has_magic(self.given):
+            return (Item(name, Path(name)) for name in sorted(_matching(self.given)))
+        raise FileError(f"{self.given}: no such folder, list or pattern")
+
+
+def _at(address: str) -> Iterator[Item]:
+    found = remote.kind(address)
+    if found == "folder":
+        names = remote.below(address)
+        return (Item(name, each) for name, each in names if _is_image(PurePosixPath(name)))
+    if found == "file":
+        return _from_file_at(address)
+    if glob.has_magic(address):
+        return (Item(each, each) for each in remote.matching(address))
+    raise FileError(f"{address}: no such folder, list or pattern")
+
+
+def _from_file_at(address: str) -> Iterator[Item]:
+    name = PurePosixPath(address)
+    suffix = name.suffix.lower()
+    if suffix in LISTS:
+        lines = _decoded(remote.content(address).read(), address).splitlines()
+        return _listed(lines, remote.parent(address))
+    if suffix == ".parquet":
+        from saliserve_client.scoring.parquet import column  # noqa: PLC0415 - pyarrow is optional
+
+        return _listed(column(remote.content(address), "image", called=address), remote.parent(address))
+    if suffix in EXTENSIONS:
+        return iter([Item(name.name, address)])
+    raise FileError(f"{address}: neither a folder nor a list (.txt) nor an image")
+
+
+def _is_image(path: PurePath) -> bool:
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
+
+
+def _matching(pattern: str) -> list[str]:
+    # pathlib's glob takes no absolute pattern.
+    return [name for name in glob.glob(pattern, recursive=True) if Path(name).is_file()]  # noqa: PTH207
+
+
+def _below(folder: Path) -> Iterator[Item]:
+    for parent, folders, names in os.walk(folder, onerror=_unreadable):
+        folders.sort()
+        here = Path(parent)
+        below = here.relative_to(folder)
+        for name in sorted(names):
+            if _is_image(PurePath(name)):
+                yield Item((below / name).as_posix(), here / name)
+
+
+def _unreadable(error: OSError) -> None:
+    raise FileError(f"{error.filename}: cannot be read: {error.strerror or error}") from error
+
+
+def _from_file(path: Path) -> Iterator[Item]:
+    suffix = path.suffix.lower()
+    if suffix in LISTS:
+        return _listed(_text(path).splitlines(), path.parent)
+    if suffix == ".parquet":
+        from saliserve_client.scoring.parquet import column  # noqa: PLC0415 - pyarrow is optional
+
+        return _listed(column(path, "image", called=str(path)), path.parent)
+    if suffix in EXTENSIONS:
+        return iter([Item(path.name, path)])
+    raise FileError(f"{path}: neither a folder nor a list (.txt) nor an image")
+
+
+def _listed(lines: list[str], folder: Path | str) -> Iterator[Item]:
+    """Paths in a list are relative to the list's folder, so that both can move together."""
+    for line in lines:
+        name = line.strip()
+        if name and not name.startswith("#"):
+            yield Item(name, _joined(folder, name))
+
+
+def _joined(folder: Path | str, name: str) -> Path | str:
+    if remote.is_address(name):
+        return name
+    return folder / name if isinstance(folder, Path) else f"{folder}/{name}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return _decoded(path.read_bytes(), path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read as a list: {error}") from error
+
+
+def _decoded(data: bytes, path: Path | str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: cannot be read as a list: {error}") from error

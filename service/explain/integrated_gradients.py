@@ -1,0 +1,162 @@
+"""Integrate the gradient along the straight line from a baseline to the image."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from service.explain.explanation import Explanation
+from service.explain.method import Method, Parameters
+from service.explain.subject import Subject
+from service.imaging.baselines import BASELINES
+from service.runtime.plan import Answer, DeadlineReached, Direction, MicroBatch, Plan, Stage
+from service.runtime.program import DeviceTensor
+
+# Tripling the points of a midpoint rule keeps the old ones: no gradient is thrown away.
+_REFINEMENT = 3
+
+
+class IntegratedGradientsParameters(Parameters):
+    """Points on the path, the bound when they are too few, and where the path starts."""
+
+    steps: int = Field(50, ge=1, le=2000, description="Points on the path (midpoint rule).")
+    maximum_steps: int = Field(
+        150, ge=1, le=2000, description="While the gap is too large, points are tripled up to this many."
+    )
+    relative_gap: float = Field(
+        0.05, gt=0, description="Largest tolerated completeness gap, as a share of the change of the logit."
+    )
+    baseline: Literal["black", "channel_mean", "gaussian_blur"] = Field(
+        "black", description="The image that explains nothing; the path starts there."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The straight line and the change of the scalar along it."""
+
+    subject: Subject
+    baseline: DeviceTensor
+    change: float
+
+
+def plan(subject: Subject, parameters: IntegratedGradientsParameters) -> Plan[Explanation]:
+    """Explain by ``(x - baseline) * mean gradient on the path``, summed over the channels.
+
+    By completeness the map sums to ``logit(x) - logit(baseline)``. The path integral is taken with the
+    midpoint rule; while the sum misses by more than *relative_gap*, the points are tripled, up to
+    *maximum_steps*. The remaining gap is returned, in logits.
+
+    References:
+        Sundararajan, Taly, Yan. "Axiomatic Attribution for Deep Networks", ICML 2017, sections 3 and 5.
+        https://arxiv.org/abs/1703.01365
+    """
+    device = subject.model.device
+    baseline = device.upload(BASELINES[parameters.baseline](subject.pixels)[None])
+    path = _Path(subject, baseline, (yield from _change(subject, baseline)))
+    forwards, steps = 2, parameters.steps
+    total = device.upload(np.zeros((1, *subject.pixels.shape), np.float64))
+    done: NDArray[np.float64] = np.empty(0)
+    explanation = None
+    while True:
+        points = np.setdiff1d(midpoints(steps), done, assume_unique=True) if done.size else midpoints(steps)
+        try:
+            total = yield from _add_gradients(path, points, total)
+        except DeadlineReached:
+            if explanation is None:
+                raise
+            return _unconverged(explanation, "deadline: the path could not be refined further")
+        forwards += len(points)
+        done = midpoints(steps)
+        explanation = _attribute(path, total, steps, forwards)
+        gap = abs(explanation.completeness_gap or 0.0)
+        if gap <= parameters.relative_gap * abs(path.change):
+            return explanation
+        if steps * _REFINEMENT > parameters.maximum_steps:
+            return _unconverged(
+                explanation,
+                f"completeness is missed by {gap:.3g} of {abs(path.change):.3g} logits after {steps} steps; "
+                "raise maximum_steps",
+            )
+        steps *= _REFINEMENT
+
+
+def midpoints(steps: int) -> NDArray[np.float64]:
+    """Return the midpoint rule's positions on [0, 1]; those of n are among those of 3n.
+
+    Positions are odd multiples of ``1 / (2 steps)``, computed so that equal positions are equal floats.
+
+    Examples:
+        >>> midpoints(2)
+        array([0.25, 0.75])
+        >>> bool(np.isin(midpoints(5), midpoints(15)).all())
+        True
+    """
+    numerator = 2 * np.arange(steps) + 1
+    divisor = np.gcd(numerator, 2 * steps)
+    positions: NDArray[np.float64] = (numerator // divisor) / (2 * steps // divisor)
+    return positions
+
+
+def _change(subject: Subject, baseline: DeviceTensor) -> Generator[MicroBatch, Answer, float]:
+    """Return ``scalar(image) - scalar(baseline)``."""
+    ends = Stage(
+        subject.model.programs.path,
+        {"image": subject.image, "baseline": baseline, "position": np.array([0, 1], np.float32)},
+    )
+    answer = yield MicroBatch(ends, 2, answer=subject.scalars)
+    at_baseline, at_image = answer["logit"].numpy().astype(np.float64)
+    return float(at_image - at_baseline)
+
+
+def _add_gradients(
+    path: _Path, points: NDArray[np.float64], total: DeviceTensor
+) -> Generator[MicroBatch, Answer, DeviceTensor]:
+    """Add the gradients at *points* to *total*, on the device."""
+    subject = path.subject
+    model = subject.model
+    size = model.micro_batch(Direction.GRADIENT)
+    for start in range(0, len(points), size):
+        position = points[start : start + size].astype(np.float32)
+        images = Stage(
+            model.programs.path, {"image": subject.image, "baseline": path.baseline, "position": position}
+        )
+        add = Stage(model.programs.gradient_sum, {"total": total, "weight": np.ones_like(position)})
+        answer = yield MicroBatch(
+            images, len(position), Direction.GRADIENT, subject.cotangents(len(position)), add
+        )
+        total = answer["new_total"]
+    return total
+
+
+def _attribute(path: _Path, total: DeviceTensor, steps: int, forwards: int) -> Explanation:
+    attributed = path.subject.model.programs.path_attribution(
+        {"total": total, "image": path.subject.image, "baseline": path.baseline}
+    )
+    attribution = attributed["attribution"].numpy().astype(np.float64) / steps
+    gap = float(attributed["sum"].numpy()) / steps - path.change
+    return Explanation(map=attribution.astype(np.float32), forwards=forwards, completeness_gap=gap)
+
+
+def _unconverged(explanation: Explanation, warning: str) -> Explanation:
+    return Explanation(
+        map=explanation.map,
+        forwards=explanation.forwards,
+        converged=False,
+        completeness_gap=explanation.completeness_gap,
+        warnings=(warning,),
+    )
+
+
+METHOD = Method(
+    name="integrated_gradients",
+    summary="Shares the change of the logit between a baseline and the image out to the pixels.",
+    parameters=IntegratedGradientsParameters,
+    direction=Direction.GRADIENT,
+    forwards=lambda _height, _width, parameters: 2 + max(parameters.steps, parameters.maximum_steps),
+    plan=plan,
+    least=lambda _height, _width, parameters: 2 + parameters.steps,
+)

@@ -1,0 +1,91 @@
+"""Operators that are newer than our operator set, written as older ones."""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from service.graphs.step import Step
+from service.graphs.tape import Tensor
+
+Expansion: TypeAlias = Callable[[Step], Tensor]
+"""From a node to the tensor that takes the place of its first output."""
+
+HEAD_AXES = 4
+"""Batch, heads, tokens, features of one head."""
+
+
+def gelu(step: Step) -> Tensor:
+    """``x P(x)`` with the normal distribution P, or its tanh form.
+
+    The exact form is written as exporters wrote it before there was a Gelu, which ONNX Runtime fuses again.
+    """
+    x = step.x
+    if step.text("approximate", "none") == "tanh":
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
+        return x * (inner.apply("Tanh") + 1.0) * 0.5
+    return x * ((x / math.sqrt(2)).apply("Erf") + 1.0) * 0.5
+
+
+def swish(step: Step) -> Tensor:
+    """``x sigmoid(alpha x)``."""
+    alpha = step.number("alpha", 1.0)
+    scaled = step.x if alpha == 1 else step.x * alpha
+    return step.x * scaled.apply("Sigmoid")
+
+
+def root_mean_square_normalisation(step: Step) -> Tensor:
+    """``x / sqrt(mean x^2 + epsilon)``, times the scale."""
+    axes = range(step.integer("axis", -1) % step.x.rank, step.x.rank)
+    mean_square = (step.x * step.x).mean(axes)
+    return step.x / (mean_square + step.number("epsilon", 1e-5)).apply("Sqrt") * step.input(1)
+
+
+def group_normalisation(step: Step) -> Tensor:
+    """Standardise each group of channels; scale and bias are per channel.
+
+    Written as exporters do: InstanceNormalization over groups that look like channels.
+    """
+    groups, channels = step.integer("num_groups", 1), step.x.shape[1]
+    tape = step.tape
+    one, zero = tape.real([1.0] * groups), tape.real([0.0] * groups)
+    epsilon = step.number("epsilon", 1e-5)
+    grouped = step.x.reshape(0, groups, -1).apply("InstanceNormalization", one, zero, epsilon=epsilon)
+    lengths = [-1 if length is None else length for length in step.x.shape]
+    per_channel = (channels or -1, *[1] * (step.x.rank - 2))
+    restored = grouped.reshape(*lengths)
+    return restored * step.input(1).reshape(*per_channel) + step.input(2).reshape(*per_channel)
+
+
+def attention(step: Step) -> Tensor:
+    """``softmax(q k' / sqrt(d) + mask) v``, for ``[N, heads, tokens, d]`` without memory of earlier tokens."""
+    q, k, v = (step.input(index) for index in range(3))
+    heads = {q.shape[1], k.shape[1], v.shape[1]}
+    if q.rank != HEAD_AXES or len(heads) != 1 or step.has(4) or step.integer("is_causal", 0):
+        raise step.unsupported("only attention [N,heads,tokens,d] among all tokens is supported")
+    if step.number("softcap", 0.0) or any(step.node.output[1:]):
+        raise step.unsupported("a soft cap or further outputs of attention are not supported")
+    scale = step.number("scale", 1 / math.sqrt(q.shape[3] or 1))
+    # Each factor gets the root of the scale, as the operator is defined, so that neither overflows.
+    scores = (q * math.sqrt(scale)).apply("MatMul", k.transpose(0, 1, 3, 2) * math.sqrt(scale))
+    if step.has(3):
+        scores = scores + _additive(step.input(3))
+    return scores.apply("Softmax", axis=-1).apply("MatMul", v)
+
+
+def _additive(mask: Tensor) -> Tensor:
+    """Turn a mask of what may be attended to into what is added to the scores."""
+    if mask.tape.facts.types[mask.name] != np.dtype(bool):
+        return mask
+    return mask.apply("Where", mask.tape.real(0.0), mask.tape.real(-math.inf))
+
+
+EXPANSIONS: dict[str, Expansion] = {
+    "Attention": attention,
+    "Gelu": gelu,
+    "GroupNormalization": group_normalisation,
+    "RMSNormalization": root_mean_square_normalisation,
+    "Swish": swish,
+}
+"""By the name of the newer operator."""

@@ -1,0 +1,27 @@
+"""One derivative rule per operator; importing this package registers them all."""
+
+from service.graphs.rules import (
+    activation,
+    convolution,
+    elementwise,
+    linear,
+    movement,
+    normalisation,
+    pooling,
+    reduction,
+    resize,
+    unary,
+)
+
+__all__ = [
+    "activation",
+    "convolution",
+    "elementwise",
+    "linear",
+    "movement",
+    "normalisation",
+    "pooling",
+    "reduction",
+    "resize",
+    "unary",
+]

@@ -1,0 +1,1 @@
+"""The page at ``/``: static files that draw the public routes' own answers."""

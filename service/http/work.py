@@ -1,0 +1,100 @@
+"""What happens to a picture between the request's body and the engine's answer."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from service.arrays import Picture
+from service.http.edge import Edge
+from service.http.observation import Observation
+from service.imaging.decode import decode
+from service.request import PredictOptions
+from service.runtime.journey import Stage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[T]):
+    """A request that the engine has taken.
+
+    Args:
+        picture: Upright.
+        decode_ms: What decoding took.
+        work: The engine's.
+    """
+
+    picture: Picture
+    decode_ms: float
+    work: "Future[T]"
+
+
+async def begin(
+    edge: Edge, observation: Observation, data: bytes, submit: "Callable[[Picture], Future[T]]"
+) -> Begun[T]:
+    """Decode a picture and hand it to the engine, on one codec thread in one go.
+
+    In two, the second would queue behind other requests' pictures while the device may be idle.
+
+    Args:
+        edge: What routes need.
+        observation: Is told how long decoding took, waiting for a thread included.
+        data: The picture's file.
+        submit: Hands the picture to the engine. Called on the codec thread, as it resizes the picture first.
+
+    Raises:
+        ImageError: The picture cannot be used.
+        SaliserveError: What *submit* raises.
+    """
+    job = edge.codecs.submit(partial(_begin, edge, data, submit, observation, time.perf_counter()))
+    try:
+        return await asyncio.wrap_future(job)
+    except asyncio.CancelledError:
+        job.add_done_callback(_drop)  # at once if it is done already; else nobody would ever know of the work
+        raise
+
+
+def _begin(
+    edge: Edge,
+    data: bytes,
+    submit: "Callable[[Picture], Future[T]]",
+    observation: Observation,
+    asked_s: float,
+) -> Begun[T]:
+    try:
+        picture, decode_ms = decoded(edge, data)
+    finally:
+        observation.stages.append(Stage("decode", asked_s, time.perf_counter()))
+    return Begun(picture, decode_ms, submit(picture))
+
+
+def _drop(job: "Future[Begun[T]]") -> None:
+    if not job.cancelled() and job.exception() is None:
+        job.result().work.cancel()
+
+
+def decoded(edge: Edge, data: bytes) -> tuple[Picture, float]:
+    """Decode a picture and say how many milliseconds that took.
+
+    Raises:
+        ImageError: It cannot be used.
+    """
+    begin_s = time.perf_counter()
+    picture = decode(data, edge.image_limits)
+    return picture, 1e3 * (time.perf_counter() - begin_s)
+
+
+def time_left(options: PredictOptions, arrived_s: float) -> float | None:
+    """Milliseconds of the caller's deadline that are left, counted from the request's arrival.
+
+    Args:
+        options: With the deadline.
+        arrived_s: When the request arrived, by :func:`time.perf_counter`.
+    """
+    if options.deadline_ms is None:
+        return None
+    return max(0.0, options.deadline_ms - 1e3 * (time.perf_counter() - arrived_s))

@@ -1,0 +1,1 @@
+"""Bytes to pictures, pictures to images of the model's size, maps to pictures."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime: provider choice, sessions, device tensors, the scheduler of forward passes."""

@@ -1,0 +1,86 @@
+"""Bound what a plan may spend; deadline and forward passes end it by the same signal."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from service.runtime.plan import DeadlineReached, ForwardsSpent, MicroBatch, Plan
+
+T = TypeVar("T")
+
+# A plan that answers every signal with one more micro-batch must not hold the device for ever.
+_MOST_SIGNALS = 100
+
+
+def within(
+    plan: Plan[T],
+    *,
+    forwards: int | None = None,
+    until: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Plan[T]:
+    """Pass on the micro-batches of *plan* while they fit.
+
+    A micro-batch that would exceed *forwards* is not run; :class:`ForwardsSpent` is thrown into the plan
+    instead, which may answer with what it has. From *until* on it is :class:`DeadlineReached`. Should the
+    plan go on all the same, so does the signal.
+
+    Args:
+        plan: Not yet started.
+        forwards: Most passes; None for no bound.
+        until: When to stop, by *clock*; None for never.
+        clock: Seconds that only go forward.
+
+    Returns:
+        The plan, bounded.
+
+    Raises:
+        DeadlineReached: The plan has nothing to answer with.
+
+    Examples:
+        >>> def count() -> Plan[int]:
+        ...     done = 0
+        ...     try:
+        ...         while True:
+        ...             yield MicroBatch(None, size=4)
+        ...             done += 4
+        ...     except DeadlineReached as stop:
+        ...         return done, stop.reason
+        >>> bounded = within(count(), forwards=10)
+        >>> batch = next(bounded)
+        >>> batch = bounded.send({})
+        >>> bounded.send({})
+        Traceback (most recent call last):
+        StopIteration: (8, 'max_forwards')
+    """
+    spent, signals = 0, 0
+    try:
+        batch = next(plan)
+        while True:
+            stop = _stop(batch, spent, forwards, passed=until is not None and clock() >= until)
+            if stop is None:
+                try:
+                    answer = yield batch
+                except DeadlineReached as signal:
+                    stop = signal
+                else:
+                    spent += batch.size
+                    batch = plan.send(answer)
+                    continue
+            signals += 1
+            if signals > _MOST_SIGNALS:
+                raise stop
+            batch = plan.throw(stop)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        plan.close()
+
+
+def _stop(batch: MicroBatch, spent: int, forwards: int | None, *, passed: bool) -> DeadlineReached | None:
+    if passed:
+        return DeadlineReached()
+    if forwards is not None and spent + batch.size > forwards:
+        return ForwardsSpent(forwards - spent)
+    return None

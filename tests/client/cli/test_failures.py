@@ -1,0 +1,157 @@
+"""Every failure is one clear line and an exit code of its own."""
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from saliserve_client import errors
+from saliserve_client.cli import main
+from saliserve_client.cli.exits import MEANINGS, exit_code
+
+NOWHERE = "http://127.0.0.1:9"
+"""Port 9 (discard) is not served on machines that run tests."""
+
+
+@pytest.fixture
+def another_service() -> Iterator[str]:
+    """A web server that is none of ours."""
+
+    class Quiet(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = b"<html><h1>It works!</h1></html>"
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(b"x")
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_missing_file_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, said = run(capsys, "explain", "/nowhere/cat.jpg", "--url", NOWHERE)
+
+    assert (code, out, said) == (3, "", "saliserve: /nowhere/cat.jpg: no such file\n")
+
+
+def test_a_folder_for_a_file_is_3_and_names_score(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, said = run(capsys, "explain", tmp_path, "--url", NOWHERE)
+
+    assert code == 3
+    assert f"saliserve score {tmp_path}" in said
+
+
+def test_nobody_there_is_4(capsys: pytest.CaptureFixture[str], picture: Path) -> None:
+    code, _, said = run(capsys, "predict", picture, "--url", NOWHERE, "--retries", 0)
+
+    assert code == 4
+    assert said.count("\n") == 1
+    assert NOWHERE in said
+
+
+def test_no_address_is_4(capsys: pytest.CaptureFixture[str], picture: Path) -> None:
+    assert run(capsys, "predict", picture, "--url", "localhost")[0] == 4
+
+
+@pytest.mark.parametrize("command", ["predict", "explain", "models", "doctor"])
+def test_another_service_is_7_and_shown(
+    capsys: pytest.CaptureFixture[str], picture: Path, another_service: str, command: str
+) -> None:
+    image = [picture] if command in {"predict", "explain"} else []
+    code, _, said = run(capsys, command, *image, "--url", another_service)
+
+    assert code == 7
+    assert said.count("\n") == 1
+    assert "It works!" in said
+
+
+def test_with_json_a_failure_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script reads standard output and nothing else."""
+    code, out, _ = run(capsys, "explain", "/nowhere/cat.jpg", "--json")
+
+    told = json.loads(out)["error"]
+    assert (told["code"], told["exit_code"]) == ("unreadable_file", code)
+
+
+def test_an_option_that_does_not_exist_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["explain", "cat.jpg", "--metod", "grad_cam"])
+
+    assert exited.value.code == 2
+    assert "--metod" in capsys.readouterr().err
+
+
+def test_scoring_nothing_is_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, said = run(capsys, "score", tmp_path / "none", "--out", tmp_path / "o.jsonl", "--url", NOWHERE)
+
+    assert code == 3
+    assert "no such folder" in said
+
+
+def test_a_table_nobody_wrote_is_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"image": "a"}\n')
+
+    for table in (tmp_path, tmp_path / "none.jsonl", tmp_path / "t.jsonl"):
+        code, _, said = run(capsys, "report", table)
+        assert (code, said.count("\n")) == (3, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_8(capsys: pytest.CaptureFixture[str], picture: Path) -> None:
+    """The table's folder is a file."""
+    code, _, said = run(capsys, "score", picture, "--out", picture / "sub" / "o.jsonl", "--url", NOWHERE)
+
+    assert code == 8
+    assert said.count("\n") == 1
+
+
+def test_every_error_has_an_exit_code_that_is_documented() -> None:
+    for kind in errors.BY_CODE.values():
+        assert exit_code(kind("x")) in MEANINGS
+
+
+def test_the_readme_lists_the_exit_codes_as_they_are() -> None:
+    readme = Path(__file__).parents[3].joinpath("client", "README.md").read_text("utf-8")
+
+    for code, meaning in MEANINGS.items():
+        assert f"| {code} | {meaning} |" in readme
+
+
+def test_a_reader_that_has_enough_is_no_failure() -> None:
+    """`saliserve --help | head -1` and the like."""
+    command = [sys.executable, "-m", "saliserve_client", "explain", "/nowhere", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=60)
+
+    assert b"Traceback" not in said

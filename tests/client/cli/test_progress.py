@@ -1,0 +1,59 @@
+import asyncio
+import io
+from pathlib import Path
+
+import httpx2
+import pytest
+from saliserve_client import AsyncClient
+from saliserve_client.cli.progress import Progress
+from saliserve_client.scoring.job import Job
+from saliserve_client.scoring.manifest import RunManifest
+from saliserve_client.scoring.output import Output
+from saliserve_client.scoring.run import Run
+from saliserve_client.scoring.sources import Source
+
+from tests.client.scoring.stand_in import Service, refusal
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "redrawn"), [(Terminal(), True), (io.StringIO(), False)])
+def test_the_line_tells_rate_and_time_to_go(tmp_path: Path, stream: io.StringIO, *, redrawn: bool) -> None:
+    """Ten of twenty images at two a second: five seconds to go; one of them failed."""
+    for number in range(10):
+        (tmp_path / f"{number}.jpg").write_bytes(str(number).encode())
+    times = iter(range(1000))
+    now_s = 0.0
+
+    def clock() -> float:
+        return now_s
+
+    job = Job(Source(str(tmp_path)), tmp_path / "out.jsonl", explain=False, concurrency=1)
+
+    async def work() -> None:
+        nonlocal now_s
+        service = Service(lambda data, _: refusal(422, "corrupt_image") if data == b"7" else None)
+        http = httpx2.AsyncClient(base_url="http://service", transport=httpx2.MockTransport(service))
+
+        def half_a_second_later(run: Run) -> None:
+            nonlocal now_s
+            now_s = 0.5 * (next(times) + 1)
+            progress(run)
+
+        async with AsyncClient(http=http) as client:
+            run = Run(client, job, output, watch=half_a_second_later)
+            await run.work()
+            progress.close(run)
+
+    output = Output(job, RunManifest(job.deciding()))
+    progress = Progress(20, output, stream=stream, clock=clock)
+    asyncio.run(work())
+    output.close()
+
+    shown = stream.getvalue()
+    assert "10/20  2.0 images/s  ETA 0:05  1 failed" in shown
+    assert ("\r" in shown) is redrawn
+    assert shown.count("\n") == 1

@@ -1,0 +1,135 @@
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from saliserve_client.cli import main
+from saliserve_client.png import gradient
+from saliserve_client.report.summary import summarise
+from saliserve_client.scoring import parquet
+from saliserve_client.scoring.rows import COLUMNS
+
+
+def row(image: str, **values: Any) -> dict[str, Any]:
+    scored = {
+        "image": image,
+        "status": "scored",
+        "model_name": "toy",
+        "model_version": "1",
+        "model_sha256": "5" * 64,
+        "label": "tabby",
+        "probability": 0.5,
+        "verdict": "faithful",
+        "reason": "why",
+        "srg": 0.2,
+        "z_score": 3.0,
+        "warnings": [],
+    }
+    return {**dict.fromkeys(column.name for column in COLUMNS), **scored, **values}
+
+
+def write(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows), "utf-8")
+    return path
+
+
+class Reader(HTMLParser):
+    """Collects tags and checks that they close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "img", "rect", "line"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in {"rect", "line"}:
+            assert self.open.pop() == tag
+
+
+def test_the_least_faithful_come_first() -> None:
+    """z from -3 to 6 in a shuffled order; the three lowest, lowest first."""
+    zs = [4, -3, 6, 0, 5, -1, 2, 1, 3, -2]
+
+    summary = summarise((row(f"{z}", z_score=float(z)) for z in zs), worst=3)
+
+    assert [one["image"] for one in summary.least_faithful] == ["-3", "-2", "-1"]
+
+
+def test_confident_predictions_without_a_faithful_map_come_most_confident_first() -> None:
+    rows = [row(f"{p}", probability=p / 10, verdict="faithful" if p % 2 else "mixed") for p in range(10)]
+
+    summary = summarise(rows, worst=2)
+
+    assert [one["image"] for one in summary.confident_unexplained] == ["8", "6"]
+
+
+def test_failures_are_counted_and_never_averaged() -> None:
+    failed = row(
+        "bad",
+        status="failed",
+        error_code="empty_image",
+        label=None,
+        probability=None,
+        srg=None,
+        z_score=None,
+        verdict=None,
+    )
+
+    summary = summarise([row("good"), failed], worst=5)
+
+    assert (summary.images, summary.failed, dict(summary.failures)) == (2, 1, {"empty_image": 1})
+    assert summary.classes["tabby"].images == 1
+    assert sum(summary.z.counts) == 1
+
+
+def test_a_map_that_cannot_be_scored_is_shown_but_not_ranked() -> None:
+    summary = summarise([row("a", verdict="cannot be scored", srg=None, z_score=None)], worst=5)
+
+    assert summary.least_faithful == []
+    assert [one["image"] for one in summary.confident_unexplained] == ["a"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_the_page_is_whole_and_loads_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    """One file to send to somebody; scripts or foreign resources would not survive that."""
+    (tmp_path / "overlays").mkdir()
+    (tmp_path / "overlays" / "a.png").write_bytes(gradient(8, 8))
+    rows = [row("a.jpg", overlay="a.png", verdict="mixed"), row("gone.jpg")]
+    table = tmp_path / f"out{suffix}"
+    if suffix == ".jsonl":
+        write(table, *rows)
+    else:
+        parquet.write(table, rows)
+
+    assert main(["report", str(table), "--overlays", str(tmp_path / "overlays"), "--json"]) == 0
+
+    page = Path(json.loads(capsys.readouterr().out)["page"])
+    reader = Reader()
+    reader.feed(page.read_text("utf-8"))
+    assert reader.open == []
+    pictures = [attributes["src"] for tag, attributes in reader.tags if tag == "img"]
+    assert len(pictures) == 2  # a.jpg is on both sheets
+    assert all(source is not None and source.startswith("data:image/png;base64,") for source in pictures)
+    assert not {tag for tag, _ in reader.tags} & {"script", "link", "iframe"}
+    assert "picture not found" in page.read_text("utf-8")
+
+
+def test_names_and_labels_stay_text(tmp_path: Path) -> None:
+    """File names of a folder that somebody sent are not to be trusted."""
+    bad = '"><script>alert(1)</script>'
+    table = write(tmp_path / "out.jsonl", row(bad, label=bad, verdict="mixed", reason=bad))
+
+    assert main(["report", str(table)]) == 0
+
+    page = (tmp_path / "out.jsonl.html").read_text("utf-8")
+    assert "<script" not in page
+    assert len(re.findall("&lt;script&gt;", page)) >= 4

@@ -1,0 +1,91 @@
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from saliserve_client import errors
+from saliserve_client.scoring.sources import Source
+
+
+def names(given: object) -> list[str]:
+    return [item.image for item in Source(str(given)).items()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.jpg", "a/c.PNG", "a/notes.txt", "a/.hidden.jpg", "z.tiff"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path / "photos"
+
+
+def test_a_folder_is_searched_for_pictures_and_named_from_within(folder: Path) -> None:
+    """Names from within let a folder move between two starts of a run."""
+    assert names(folder) == ["b.jpg", "z.tiff", "a/c.PNG"]
+
+
+def test_a_loop_of_links_ends(folder: Path) -> None:
+    (folder / "a" / "loop").symlink_to(folder)
+
+    assert names(folder) == ["b.jpg", "z.tiff", "a/c.PNG"]
+
+
+def test_a_pattern_takes_what_matches(folder: Path) -> None:
+    assert names(folder / "**" / "*.[jP]*") == sorted([str(folder / "a/c.PNG"), str(folder / "b.jpg")])
+
+
+def test_a_list_is_relative_to_itself_and_may_hold_comments(folder: Path) -> None:
+    listed = folder / "list.txt"
+    listed.write_text("# cats\nb.jpg\n\n  a/c.PNG  \nb.jpg\n/elsewhere/d.jpg\n")
+
+    assert names(listed) == ["b.jpg", "a/c.PNG", "/elsewhere/d.jpg"]
+    assert [item.path for item in Source(str(listed)).items()] == [
+        folder / "b.jpg",
+        folder / "a/c.PNG",
+        Path("/elsewhere/d.jpg"),
+    ]
+
+
+def test_standard_input_can_be_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images are counted before they are scored."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("b.jpg\na.jpg\n"))
+    source = Source("-")
+
+    assert [item.image for item in source.items()] == ["b.jpg", "a.jpg"]
+    assert [item.image for item in source.items()] == ["b.jpg", "a.jpg"]
+
+
+def test_a_parquet_file_gives_its_column_image(folder: Path) -> None:
+    path = folder / "list.parquet"
+    pq.write_table(pa.table({"image": ["b.jpg", "z.tiff"], "split": ["train", "test"]}), path)
+
+    assert names(path) == ["b.jpg", "z.tiff"]
+
+
+def test_a_parquet_file_without_that_column_says_so(folder: Path) -> None:
+    path = folder / "list.parquet"
+    pq.write_table(pa.table({"path": ["b.jpg"]}), path)
+
+    with pytest.raises(errors.FileError, match="no column image"):
+        names(path)
+
+
+@pytest.mark.parametrize("given", ["nowhere", "nowhere/*.jpg", "nowhere.txt"])
+def test_what_is_not_there_says_so(tmp_path: Path, given: str) -> None:
+    with pytest.raises(errors.FileError, match="nowhere"):
+        names(tmp_path / given)
+
+
+def test_a_file_of_no_known_kind_says_what_would_be(folder: Path) -> None:
+    (folder / "a.zip").write_bytes(b"PK")
+
+    with pytest.raises(errors.FileError, match="neither a folder nor a list"):
+        names(folder / "a.zip")
+
+
+def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
+    """A run over nothing that reports success hides a wrong path."""
+    with pytest.raises(errors.FileError, match="no image"):
+        names(tmp_path)

@@ -1,0 +1,102 @@
+"""Errors, in the API's own words."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, Route, expect
+
+Wait = Callable[[Page], Page]
+
+
+def test_a_file_that_is_no_picture_is_refused_in_the_apis_words(page: Page, tmp_path: Path) -> None:
+    """The page adds nothing of its own to the detail."""
+    path = tmp_path / "notes.jpg"
+    path.write_text("These are notes.")
+
+    with page.expect_response("**/v1/explain") as response:
+        page.get_by_label("Choose a file").set_input_files(path)
+    problem = response.value.json()
+
+    expect(page.locator(".problem strong")).to_have_text(problem["title"])
+    expect(page.locator(".problem p")).to_have_text(problem["detail"])
+    expect(page.locator(".problem small")).to_contain_text(problem["request_id"])
+    assert problem["detail"] in page.locator("#status").inner_text()
+
+
+def test_one_failure_leaves_the_other_explanations_alone(page: Page, explained: Wait) -> None:
+    """A stride beyond the window leaves gaps, which the API refuses."""
+    page.get_by_label("Method", exact=True).select_option("occlusion")
+    page.get_by_text("Parameters").click()
+    page.get_by_label("window").fill("4")
+    page.get_by_label("stride").fill("8")
+    page.get_by_role("button", name="Compare with another method").click()
+    page.get_by_role("button", name="Coffee").click()
+    explained(page)
+    expect(page.locator(".panel .says")).to_have_count(1)
+
+    expect(page.locator(".panel").nth(0).locator(".problem")).to_contain_text("stride")
+    expect(page.locator("#question")).to_have_text("Why red?")
+
+
+def test_a_class_that_does_not_exist_is_the_apis_to_refuse(page: Page, explained: Wait) -> None:
+    """Any text can be typed."""
+    page.get_by_role("button", name="Coffee").click()
+    explained(page)
+    page.get_by_label("Why", exact=True).select_option(label="another class …")
+    page.get_by_label("Class to explain").fill("mauve")
+    page.get_by_role("button", name="Explain", exact=True).click()
+
+    expect(page.locator(".problem")).to_contain_text("target 'mauve' is no label of the model.")
+
+
+def test_a_service_that_is_gone_is_named(page: Page) -> None:
+    """There is no answer whose words could be shown."""
+    page.route("**/v1/explain", lambda route: route.abort())
+    page.get_by_role("button", name="Coffee").click()
+
+    expect(page.locator(".problem")).to_contain_text("The service cannot be reached.")
+
+
+def test_overload_tells_when_to_come_back(page: Page) -> None:
+    """As the API's Retry-After does."""
+
+    def overloaded(route: Route) -> None:
+        route.fulfill(
+            status=503,
+            headers={"Retry-After": "7", "Content-Type": "application/problem+json"},
+            body=json.dumps({"title": "Overloaded", "status": 503, "detail": "The queue is full."}),
+        )
+
+    page.route("**/v1/explain", overloaded)
+    page.get_by_role("button", name="Coffee").click()
+
+    expect(page.locator(".problem")).to_contain_text("The queue is full.Try again in 7 s.")
+
+
+def test_a_service_with_keys_asks_for_one(page: Page, guarded_address: str, explained: Wait) -> None:
+    """The key goes with every later request, but into no code that is copied."""
+    page.goto(guarded_address)
+    expect(page.locator(".problem")).to_contain_text("This service asks for an API key and none was sent.")
+    page.get_by_label("API key").fill("sesame")
+    page.get_by_role("button", name="Use this key").click()
+    page.get_by_role("button", name="Coffee").click()
+    explained(page)
+
+    expect(page.locator("#question")).to_have_text("Why red?")
+    expect(page.get_by_label("API key")).to_be_hidden()
+    expect(page.get_by_label("The request as curl")).to_contain_text("Bearer $SALISERVECLIENT_API_KEY")
+    assert "sesame" not in page.locator("#answer").inner_text()
+
+
+def test_what_was_dropped_must_be_a_file(page: Page) -> None:
+    """A picture dragged from another page arrives as its address only, which the page must not fetch."""
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData("text/uri-list", "https://elsewhere.example/cat.jpg");
+          document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+        }"""
+    )
+
+    expect(page.get_by_role("alert")).to_contain_text("That was no file.")

@@ -1,0 +1,98 @@
+"""Who is next."""
+
+import time
+
+import pytest
+
+from service.runtime.lanes import Lanes, Task, Weight
+from service.runtime.plan import MicroBatch, Plan
+
+
+class Model:
+    name = "model"
+    pass_seconds = 0.0
+
+
+def nothing() -> Plan[None]:
+    yield MicroBatch(None, 1)  # type: ignore[arg-type]  # never run
+
+
+def task(weight: Weight, *, until: float | None = None) -> Task:
+    return Task(nothing, Model(), weight, 1000, until)  # type: ignore[arg-type]  # is never asked anything
+
+
+def test_the_device_is_shared_by_weight():
+    """Over 1,150 equal turns: 100 : 10 : 5, to one turn."""
+    lanes = Lanes()
+    tasks = {weight: task(weight) for weight in Weight}
+    for one in tasks.values():
+        lanes.add(one)
+    turns = dict.fromkeys(Weight, 0)
+    for _ in range(1150):
+        chosen = lanes.next()
+        turns[chosen.weight] += 1
+        lanes.charge(chosen, 0.01, 0)
+    assert turns == pytest.approx({Weight.PREDICT: 1000, Weight.EXPLAIN: 100, Weight.EVALUATE: 50}, abs=1)
+
+
+def test_who_comes_late_is_not_owed_the_past():
+    """After an hour of explanations an evaluation gets its third of the turns, not all of them."""
+    lanes = Lanes()
+    explain, evaluate = task(Weight.EXPLAIN), task(Weight.EVALUATE)
+    lanes.add(explain)
+    for _ in range(100):
+        lanes.charge(lanes.next(), 36.0, 0)
+    lanes.add(evaluate)
+    turns = []
+    for _ in range(30):
+        turns.append(lanes.next())
+        lanes.charge(turns[-1], 36.0, 0)
+    assert turns.count(evaluate) == pytest.approx(10, abs=1)
+
+
+def test_whose_time_is_up_goes_first_whatever_the_weights():
+    """Four explanations at once: none waits for the turns of the others to answer at its deadline."""
+    lanes = Lanes()
+    for _ in range(3):
+        lanes.add(task(Weight.PREDICT))
+    late = task(Weight.EVALUATE, until=time.monotonic())
+    later = task(Weight.EXPLAIN, until=time.monotonic() + 1000)
+    lanes.add(late)
+    lanes.add(later)
+    lanes.charge(late, 1000.0, 1)
+    assert lanes.next() is late
+    lanes.remove(late)
+    assert lanes.next().weight is Weight.PREDICT
+
+
+def test_a_turn_out_of_order_does_not_hold_up_those_who_come_next():
+    """The overdue task's lane may be far ahead; a newcomer starts where the others are."""
+    lanes = Lanes()
+    explain, late = task(Weight.EXPLAIN), task(Weight.EVALUATE, until=time.monotonic())
+    lanes.add(explain)
+    lanes.add(late)
+    lanes.charge(late, 1e6, 0)
+    assert lanes.next() is late
+    lanes.remove(late)
+    lanes.charge(lanes.next(), 0.01, 0)
+    lanes.add(predict := task(Weight.PREDICT))
+    assert lanes.next() is predict
+    lanes.charge(predict, 0.2, 0)
+    assert lanes.next() is explain
+
+
+def test_the_queue_is_what_is_left_of_all():
+    lanes = Lanes()
+    one, other = task(Weight.EXPLAIN), task(Weight.PREDICT)
+    lanes.add(one)
+    lanes.add(other)
+    lanes.charge(one, 0.1, 30)
+    assert (lanes.queued_forwards(), one.spent, len(lanes)) == (1970, 30, 2)
+    lanes.charge(one, 0.1, 5000)
+    assert lanes.queued_forwards() == 1000
+    assert lanes.queued_forwards(ahead_of=Weight.PREDICT) == 1000
+    lanes.expect_no_more(other)
+    assert lanes.queued_forwards() == 0
+    lanes.remove(other)
+    lanes.remove(one)
+    assert (lanes.queued_forwards(), len(lanes)) == (0, 0)

@@ -1,0 +1,166 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+import training.loop
+from training.arms.situation import Outcome
+from training.checkpoint import load_checkpoint
+from training.errors import CheckpointError, DivergedError
+from training.log import read_metrics
+from training.loop import fit
+from training.trainer import Trainer, prepare
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that catches errors catches it."""
+
+
+def kill_after(steps: int):
+    count = 0
+
+    def after_step(_: Trainer) -> None:
+        nonlocal count
+        count += 1
+        if count == steps:
+            raise Killed
+
+    return after_step
+
+
+@pytest.mark.parametrize("arm", ["standard", "scaat", "free-l2"])
+@pytest.mark.parametrize("steps", [2, 5])
+def test_a_killed_run_ends_where_the_other_one_does(arm, steps, make_config, tmp_path):
+    """Bit for bit, weights and momenta, killed in the middle of the first epoch (4 steps each) and of the second."""
+    whole = make_config(arm=arm, output=tmp_path / "whole", checkpoint_seconds=1e-9)
+    halves = make_config(arm=arm, output=tmp_path / "halves", checkpoint_seconds=1e-9)
+    fit(whole, quiet=True)
+    with pytest.raises(Killed):
+        fit(halves, quiet=True, after_step=kill_after(steps))
+    fit(halves, quiet=True)
+    one, two = (load_checkpoint(config.output / "last.safetensors") for config in (whole, halves))
+    assert all(torch.equal(one.network[name], two.network[name]) for name in one.network)
+    assert all(torch.equal(one.optimiser[name], two.optimiser[name]) for name in one.optimiser)
+    epochs = [line["epoch"] for line in read_metrics(halves.output)]
+    assert epochs == [0, 1]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(make_config, tmp_path):
+    def weights(name: str, seed: int) -> torch.Tensor:
+        config = make_config(arm="scaat", output=tmp_path / name, seed=seed)
+        fit(config, quiet=True)
+        return load_checkpoint(config.output / "last.safetensors").network["network.0.weight"]
+
+    assert torch.equal(weights("a", 0), weights("b", 0))
+    assert not torch.equal(weights("c", 0), weights("d", 1))
+
+
+def test_evaluation_does_not_change_what_training_draws(make_config, tmp_path):
+    """A run that monitors twice as many images ends with the same weights."""
+    few = make_config(arm="scaat", output=tmp_path / "few", monitor_images=2)
+    many = make_config(arm="scaat", output=tmp_path / "many", monitor_images=8)
+    fit(few, quiet=True)
+    fit(many, quiet=True)
+    one, two = (load_checkpoint(config.output / "last.safetensors").network for config in (few, many))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_training_learns_the_tiny_problem(make_config):
+    ended = fit(make_config(optimiser__epochs=6), quiet=True)
+    assert ended.best_accuracy == 1.0
+
+
+def test_best_is_the_best_on_validation_and_not_the_last(make_config, monkeypatch):
+    """T13, with three checkpoints: 0.5, 0.9, 0.7."""
+    scores = iter([0.5, 0.9, 0.7])
+    monkeypatch.setattr(training.loop, "_validate", lambda _: {"accuracy": next(scores)})
+    config = make_config(optimiser__epochs=3)
+    ended = fit(config, quiet=True)
+    best = load_checkpoint(config.output / "best.safetensors").facts["progress"]
+    assert ended.best_accuracy == 0.9
+    assert best["epoch"] == 2
+
+
+def test_the_test_part_is_never_read(make_config, pictures_root, tmp_path):
+    """T13: published code selects on the test set."""
+    shutil.copytree(pictures_root / "train", tmp_path / "data" / "train")
+    fit(make_config(data__root=tmp_path / "data"), quiet=True)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(make_config, monkeypatch):
+    """The weights on disk are from before, and finite."""
+    config = make_config(checkpoint_seconds=1e-9)
+    step, count = training.loop._step, 0
+
+    def poisoned(trainer, outcome):
+        nonlocal count
+        count += 1
+        if count == 3:
+            outcome = Outcome(outcome.loss * float("nan"), outcome.passes)
+        return step(trainer, outcome)
+
+    monkeypatch.setattr(training.loop, "_step", poisoned)
+    with pytest.raises(DivergedError, match="epoch 1, step 3"):
+        fit(config, quiet=True)
+    kept = load_checkpoint(config.output / "last.safetensors")
+    assert kept.facts["progress"]["step"] == 2
+    assert all(value.isfinite().all() for value in kept.network.values())
+
+
+def test_a_folder_with_another_run_is_not_overwritten(make_config):
+    fit(make_config(), quiet=True)
+    with pytest.raises(CheckpointError, match="arm"):
+        fit(make_config(arm="scaat"), quiet=True)
+
+
+def test_the_merged_configuration_is_stored_with_the_run(make_config):
+    config = make_config(arm="scaat")
+    fit(config, quiet=True)
+    assert json.loads((config.output / "config.json").read_text()) == json.loads(config.model_dump_json())
+
+
+def test_fine_tuning_starts_from_the_weights_it_is_given(make_config, tmp_path):
+    first = make_config(output=tmp_path / "first")
+    fit(first, quiet=True)
+    start = load_checkpoint(first.output / "last.safetensors").network
+    second = make_config(output=tmp_path / "second", model__initial_weights=first.output / "last.safetensors")
+    trainer = prepare(second, quiet=True)
+    assert all(torch.equal(value, start[name]) for name, value in trainer.network.state_dict().items())
+
+
+def test_fine_tuning_from_another_network_is_refused(make_config, tmp_path):
+    first = make_config(output=tmp_path / "first")
+    fit(first, quiet=True)
+    with pytest.raises(CheckpointError, match="another network"):
+        fit(
+            make_config(
+                output=tmp_path / "second",
+                model__width=8,
+                model__initial_weights=first.output / "last.safetensors",
+            ),
+            quiet=True,
+        )
+
+
+def test_the_guard_rolls_back_and_attacks_more_gently(make_config, monkeypatch):
+    """Start at 0.9; the second epoch falls to 0.7, more than 5 points: back to the first epoch's weights."""
+    scores = iter([0.9, 0.88, 0.7, 0.89])
+    monkeypatch.setattr(training.loop, "_validate", lambda _: {"accuracy": next(scores)})
+    config = make_config(arm="scaat", guard__points=5, optimiser__epochs=3)
+    ends = []
+
+    def note(trainer: Trainer) -> None:
+        if trainer.progress.step == 1:
+            ends.append(trainer.progress.epsilon_factor)
+
+    ended = fit(config, quiet=True, after_step=note)
+    assert ended.rollbacks == 1
+    assert ends == [1.0, 1.0, 0.5]
+    assert ended.best_accuracy == 0.89
+
+
+def test_several_steps_per_batch_are_counted(make_config):
+    config = make_config(arm="free-l2", attack__replays=3)
+    fit(config, quiet=True)
+    assert read_metrics(config.output)[0]["forward_passes_per_step"] == 3

@@ -1,0 +1,188 @@
+"""A run while it goes: what it holds, how it begins, and how it is kept and picked up again."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+
+from training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    optimiser_tensors,
+    restore_network,
+    restore_optimiser,
+    save_checkpoint,
+)
+from training.config import Config, OptimiserConfig
+from training.data.batches import Order
+from training.data.pictures import Pictures
+from training.data.read import read_training
+from training.errors import CheckpointError
+from training.models import build_network
+from training.passes import Passes
+from training.random import seed_of
+
+LAST = "last.safetensors"
+BEST = "best.safetensors"
+CONFIG = "config.json"
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that a checkpoint holds besides tensors.
+
+    Args:
+        epoch: Epochs completed.
+        step: Batches completed in the current epoch.
+        best_accuracy: Largest validation accuracy of an epoch's end; -1 before the first.
+        start_accuracy: Validation accuracy before training, for the guard.
+        epsilon_factor: Halved by each rollback of the guard.
+        seconds: Spent training, over all sessions.
+        rollbacks: How often the guard stepped in.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_accuracy: float = -1.0
+    start_accuracy: float | None = None
+    epsilon_factor: float = 1.0
+    seconds: float = 0.0
+    rollbacks: int = 0
+
+
+@dataclass
+class Trainer:
+    """Everything a run holds while it goes.
+
+    Args:
+        config: The run.
+        fabric: Devices, precision, processes.
+        network: The bare network.
+        model: The same, as Fabric set it up.
+        optimiser: Of its weights.
+        training: Pictures.
+        validation: Pictures.
+        order: Which pictures make up which batch.
+        progress: Where it stands.
+        mask: The monitor's mask of the epoch before.
+        passes: Spent in this epoch.
+    """
+
+    config: Config
+    fabric: Fabric
+    network: nn.Module
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    training: Pictures
+    validation: Pictures
+    order: Order
+    progress: Progress = field(default_factory=Progress)
+    mask: Tensor | None = None
+    passes: Passes = field(default_factory=Passes)
+    quiet: bool = False
+
+    @property
+    def share_done(self) -> float:
+        """Share of all steps that are done."""
+        done = self.progress.epoch * self.order.steps + self.progress.step
+        return done / (self.config.optimiser.epochs * self.order.steps)
+
+
+def prepare(config: Config, *, quiet: bool = False) -> Trainer:
+    """Read the data, build the network, and pick up the last checkpoint if there is one."""
+    fabric = _fabric(config)
+    torch.manual_seed(seed_of(config.seed, "weights"))
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    training, validation = read_training(config.data)
+    network: nn.Module = build_network(config.model, len(training.classes))
+    if config.model.initial_weights is not None:
+        start = load_checkpoint(config.model.initial_weights)
+        restore_network(network, start, str(config.model.initial_weights))
+    if config.device.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    network.to(fabric.device)
+    model, optimiser = fabric.setup(network, _optimiser(network, config.optimiser))
+    order = Order(
+        len(training),
+        min(config.optimiser.batch_size, len(training)),
+        config.seed,
+        fabric.global_rank,
+        fabric.world_size,
+    )
+    trainer = Trainer(config, fabric, network, model, optimiser, training, validation, order, quiet=quiet)
+    if (config.output / LAST).is_file():
+        _resume(trainer, load_checkpoint(config.output / LAST))
+    elif fabric.is_global_zero:
+        config.output.mkdir(parents=True, exist_ok=True)
+        (config.output / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return trainer
+
+
+def is_finished(config: Config) -> bool:
+    """Say whether the run's folder holds its last epoch."""
+    path = config.output / LAST
+    if not path.is_file():
+        return False
+    epoch: int = load_checkpoint(path).facts["progress"]["epoch"]
+    return epoch >= config.optimiser.epochs
+
+
+def save(trainer: Trainer, name: str) -> None:
+    """Write a checkpoint, from the first process alone."""
+    if not trainer.fabric.is_global_zero:
+        return
+    facts: dict[str, Any] = {
+        "progress": vars(trainer.progress),
+        "config": json.loads(trainer.config.model_dump_json()),
+        "classes": list(trainer.training.classes),
+        "torch": torch.__version__,
+    }
+    tensors = dict(trainer.network.state_dict())
+    save_checkpoint(
+        trainer.config.output / name, Checkpoint(tensors, optimiser_tensors(trainer.optimiser), facts)
+    )
+
+
+def _optimiser(network: nn.Module, options: OptimiserConfig) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=options.learning_rate,
+        momentum=options.momentum,
+        nesterov=options.momentum > 0,
+        weight_decay=options.weight_decay,
+    )
+
+
+def _fabric(config: Config) -> Fabric:
+    several = config.device.devices > 1
+    # Buffers that are broadcast between the two forward passes of a step would invalidate the first one's graph.
+    fabric = Fabric(
+        accelerator=config.device.accelerator,
+        devices=config.device.devices,
+        precision=config.device.precision,
+        strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _resume(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    stored = {**checkpoint.facts["config"], "output": None, "checkpoint_seconds": None, "device": None}
+    asked = json.loads(trainer.config.model_dump_json())
+    asked |= {"output": None, "checkpoint_seconds": None, "device": None}
+    changed = [key for key in asked if asked[key] != stored.get(key)]
+    if changed:
+        raise CheckpointError(
+            f"{trainer.config.output} holds a run with other settings of {changed}. Choose another output, or "
+            "the settings of its config.json.",
+            where=changed[0],
+        )
+    restore_network(trainer.network, checkpoint, str(Path(trainer.config.output) / LAST))
+    restore_optimiser(trainer.optimiser, checkpoint.optimiser)
+    trainer.progress = Progress(**checkpoint.facts["progress"])
