@@ -110,6 +110,18 @@ class Server:
         self._process = None
         until(self.is_silent, "the end of the server")
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep its workers from running, so that what is asked of them stays asked."""
+        workers = self.workers
+        for worker in workers:
+            worker.suspend()
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.resume()
+
     def is_ready(self) -> bool:
         """Tell whether it takes requests; a server that has ended will never be."""
         assert self.process.poll() is None, self.log.read_text("utf-8", "replace")[-5000:]
