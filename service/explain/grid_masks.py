@@ -132,7 +132,7 @@ class GridMasks:
 
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """``[H, W]``: the sum of ``weights[n] * mask[n]``."""
-        return self._enlarge(self._sums(weights, _as_numbers), self.rows, self.columns)
+        return self._enlarged(weights, _as_numbers, self.rows, self.columns)
 
     def weighted_square_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """``[H, W]``: the sum of ``weights[n] * mask[n]^2``.
@@ -140,35 +140,46 @@ class GridMasks:
         Between the centres of two neighbouring cells only these two count. So the square of a mask is
         itself an enlarged grid: of the cells, and of the products of cells side by side.
         """
-        return self._enlarge(self._sums(weights, _pair_products), _pairs(self.rows), _pairs(self.columns))
+        return self._enlarged(weights, _pair_products, _pairs(self.rows), _pairs(self.columns))
+
+    def _enlarged(
+        self,
+        weights: NDArray[np.float64],
+        expand: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+        rows: NDArray[np.float64],
+        columns: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Add up the grids of equal shift, enlarge each sum and add those up, in two large products.
+
+        Only the shifts that occur are enlarged: of a dozen masks, as a short deadline leaves, few do.
+        """
+        tops, top = np.unique(self.shifts[:, 0], return_inverse=True)
+        lefts, left = np.unique(self.shifts[:, 1], return_inverse=True)
+        sums = self._sums(weights, expand, top * len(lefts) + left, len(tops) * len(lefts))
+        height, width = sums.shape[1:]
+        # [(left, column of the grid), x] and [y, (top, row of the grid)]
+        wide = np.concatenate([columns[start : start + self.width].T for start in lefts])
+        tall = np.concatenate([rows[start : start + self.height] for start in tops], axis=1)
+        standing = sums.reshape(len(tops), len(lefts), height, width).transpose(0, 2, 1, 3)
+        total: NDArray[np.float64] = tall @ (standing.reshape(len(tops) * height, len(lefts) * width) @ wide)
+        return total
 
     def _sums(
-        self, weights: NDArray[np.float64], expand: Callable[[NDArray[np.bool_]], NDArray[np.float64]]
+        self,
+        weights: NDArray[np.float64],
+        expand: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+        place: NDArray[np.int64],
+        places: int,
     ) -> NDArray[np.float64]:
-        """``[tops, lefts, a, b]``: the weighted sum of the grids of each shift; a thousand of them at a time."""
-        tops, lefts = self.most_shifts
-        height, width = expand(self.grids[:1]).shape[1:]
-        sums = np.zeros((tops * lefts, height, width))
+        """``[places, a, b]``: the weighted sum of the grids of each place; a thousand of them at a time."""
+        sums = np.zeros((places, *expand(self.grids[:1]).shape[1:]))
         for start in range(0, len(self.grids), _AT_A_TIME):
             chunk = slice(start, start + _AT_A_TIME)
-            place = self.shifts[chunk, 0] * lefts + self.shifts[chunk, 1]
-            order = np.argsort(place, kind="stable")
-            places, first = np.unique(place[order], return_index=True)
+            order = np.argsort(place[chunk], kind="stable")
+            found, first = np.unique(place[chunk][order], return_index=True)
             weighted = weights[chunk][order, None, None] * expand(self.grids[chunk][order])
-            sums[places] += np.add.reduceat(weighted, first)
-        return sums.reshape(tops, lefts, height, width)
-
-    def _enlarge(
-        self, sums: NDArray[np.float64], rows: NDArray[np.float64], columns: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Enlarge the sum of every shift and add them up, in two large products rather than many small ones."""
-        tops, lefts, height, width = sums.shape
-        # [(left, column of the grid), x] and [y, (top, row of the grid)]
-        wide = np.concatenate([columns[left : left + self.width].T for left in range(lefts)])
-        tall = np.concatenate([rows[top : top + self.height] for top in range(tops)], axis=1)
-        standing = sums.transpose(0, 2, 1, 3).reshape(tops * height, lefts * width)
-        total: NDArray[np.float64] = tall @ (standing @ wide)
-        return total
+            sums[found] += np.add.reduceat(weighted, first)
+        return sums
 
 
 def _products(
