@@ -33,7 +33,7 @@ from service.request import (
 from service.runtime.calibration import TimedModel
 from service.runtime.journey import Journey
 from service.runtime.lanes import Weight
-from service.runtime.limits import within
+from service.runtime.limits import past, within
 from service.runtime.model import LoadedModel
 from service.runtime.plan import Answer, DeadlineReached, MicroBatch, Plan
 from service.runtime.program import DeviceTensor
@@ -118,6 +118,7 @@ class Engine:
         """
         model = self.models.get(options.model, options.version)
         check_top_k(model, options.top_k)
+        until = self._until(options)
         stopwatch = _Stopwatch(journey=journey)
         with stopwatch.stage("resize"):
             view = _view(model, picture)
@@ -126,7 +127,7 @@ class Engine:
             model,
             weight=Weight.PREDICT,
             forwards=1,
-            deadline_s=self._deadline_s(options),
+            until=until,
             journey=journey,
         )
 
@@ -150,20 +151,19 @@ class Engine:
             CapacityError: There is no room for the request now.
         """
         job = check_job(self.models.get(options.model, options.version), options)
-        deadline_s = self._deadline_s(options)
-        tally = Tally(job.stages, tell, until=_moment(deadline_s))
+        until = self._until(options)
+        tally = Tally(job.stages, tell, until=until)
         stopwatch = _Stopwatch(tally.begin, journey)
         with stopwatch.stage("resize"):
             view = _view(job.model, picture)
-        until = None if deadline_s is None else _moment(_seconds_to_explain(job, deadline_s))
         where = _region(options, picture, view, job.model)
         return self._scheduler.submit(
-            partial(_explain, job, view, where, until, stopwatch),
+            partial(_explain, job, view, where, _end_of_map(job, until), stopwatch),
             job.model,
             weight=Weight.EXPLAIN,
             forwards=job.cost_forwards,
             least_forwards=job.least_cost_forwards,
-            deadline_s=deadline_s,
+            until=until,
             ran=tally.ran,
             journey=journey,
         )
@@ -191,8 +191,8 @@ class Engine:
             CapacityError: There is no room for the request now.
         """
         measurement = Measurement.checked(self.models.get(options.model, options.version), options, saliency)
-        deadline_s = self._deadline_s(options)
-        tally = Tally(measurement.stages, tell, until=_moment(deadline_s))
+        until = self._until(options)
+        tally = Tally(measurement.stages, tell, until=until)
         stopwatch = _Stopwatch(tally.begin, journey)
         with stopwatch.stage("resize"):
             view = _view(measurement.model, picture)
@@ -203,7 +203,7 @@ class Engine:
             weight=Weight.EVALUATE,
             forwards=measurement.cost_forwards,
             least_forwards=measurement.least_cost_forwards,
-            deadline_s=deadline_s,
+            until=until,
             ran=tally.ran,
             journey=journey,
         )
@@ -229,9 +229,10 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _deadline_s(self, options: PredictOptions) -> float | None:
+    def _until(self, options: PredictOptions) -> float | None:
+        """When the answer is due, by :func:`time.monotonic`: what is done before the device's turn counts too."""
         deadline_ms = options.deadline_ms if options.deadline_ms is not None else self._default_deadline_ms
-        return None if deadline_ms is None else deadline_ms / 1e3
+        return None if deadline_ms is None else time.monotonic() + deadline_ms / 1e3
 
 
 def _predict(
@@ -242,15 +243,14 @@ def _predict(
     return _prediction(model, view, logits, options.top_k, stopwatch)
 
 
-def _moment(deadline_s: float | None) -> float | None:
-    return None if deadline_s is None else time.monotonic() + deadline_s
-
-
-def _seconds_to_explain(job: Job, deadline_s: float) -> float:
+def _end_of_map(job: Job, until: float | None) -> float | None:
     """Leave the receipt the time that it takes, but no more than half, if a map can be had in what remains."""
-    model = job.model
-    share = deadline_s - min(model.seconds(job.receipt_forwards), deadline_s / 2)
-    return share if model.seconds(job.least_cost_forwards) < share else deadline_s
+    if until is None:
+        return None
+    model, now = job.model, time.monotonic()
+    left_s = until - now
+    share_s = left_s - min(model.seconds(job.receipt_forwards), left_s / 2)
+    return now + share_s if model.seconds(job.least_cost_forwards) < share_s else until
 
 
 def _explain(
@@ -260,7 +260,7 @@ def _explain(
     logits = yield from _classify(image, stopwatch)
     subject = _subject(job, view, image, logits)
     with stopwatch.stage("explain"):
-        explanation = yield from within(job.explain(subject), until=until)
+        explanation = yield from within(job.explain(subject), is_late=past(until))
     if job.method.caution:
         explanation = replace(explanation, warnings=(*explanation.warnings, job.method.caution))
     warnings: tuple[str, ...] = ()

@@ -6,27 +6,34 @@ is furthest behind goes next. A lane that was empty starts at the present, so it
 neither owed its idle past nor made to wait for it. Within a lane tasks take turns.
 
 Whose deadline is past goes before all of them: it gets no more of the device, only the chance to
-answer with what it has, and must not wait for that while others have their turns.
+answer with what it has, and must not wait for that while others have their turns. Who can answer already
+does so before that: answers are made one after the other on the thread that owns the device, so the first
+begins early enough that, after one more turn, the last would still be in time.
 """
 
-import heapq
+import math
 import time
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import IntEnum
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from service.runtime.drive import Runner
 from service.runtime.journey import Journey
 from service.runtime.limits import within
-from service.runtime.plan import Answer, Plan
+from service.runtime.plan import Answer, MicroBatch, Plan
+from service.runtime.rates import FADING, Rates
 
 Ran = Callable[[int, float], object]
 """Told, on the thread that owns the device, of a micro-batch that was run: its passes, and what they cost in forward
 passes."""
+
+_LOOK_AHEAD = 64
+"""Deadlines that are looked at before every turn; so many within the time of one turn could not be kept anyway."""
 
 
 class Weight(IntEnum):
@@ -54,6 +61,8 @@ class Task:
         until: When its time is up, by :func:`time.monotonic`; None for never.
         ran: Told of each of its micro-batches.
         journey: Keeps what becomes of it.
+        least_forwards: The passes after which it has something to answer with, if its time is up; by default all.
+        rates: Tell which micro-batch there is no time for.
     """
 
     start: Callable[[], Plan[Any]]
@@ -63,6 +72,8 @@ class Task:
     until: float | None = None
     ran: Ran = lambda *_: None
     journey: Journey = field(default_factory=Journey)
+    least_forwards: float = math.inf
+    rates: Rates = field(default_factory=Rates)
     future: "Future[Any]" = field(default_factory=Future)
     accepted: float = field(default_factory=time.monotonic)
     plan: Plan[Any] | None = None
@@ -71,6 +82,12 @@ class Task:
     forwards_left: float = field(init=False)
     number: int = -1
     spent: float = 0.0
+    """Passes, those of plans that were begun anew included."""
+    spent_by_plan: float = 0.0
+    is_pressed: bool = False
+    """Whether it must answer at its next turn, for the sake of those whose deadlines come next."""
+    is_stopped: bool = False
+    """Whether its deadline has ended the work."""
     restarts: int = 0
 
     def __post_init__(self) -> None:
@@ -78,13 +95,14 @@ class Task:
 
     def begin(self) -> Plan[Any]:
         """Make the plan."""
-        self.plan = within(self.start(), until=self.until)
+        self.plan = within(self.start(), is_late=self._is_late)
         return self.plan
 
     def restart(self) -> None:
         """Begin anew, with smaller micro-batches, at the next turn."""
         self.close()
         self.plan = self.answer = None
+        self.spent_by_plan = 0.0
         self.restarts += 1
         self.journey.restarts += 1
 
@@ -93,9 +111,27 @@ class Task:
         if self.plan is not None:
             self.plan.close()
 
+    @property
+    def can_answer(self) -> bool:
+        """Whether there is something to answer with, should its time be up."""
+        return self.spent_by_plan >= self.least_forwards
+
+    @property
+    def answer_s(self) -> float:
+        """How long it takes to make the answer, by what it took lately."""
+        return self.rates.answer_seconds(self.runner)
+
     def is_overdue(self) -> bool:
         """Say whether its time is up."""
         return self.until is not None and time.monotonic() >= self.until
+
+    def _is_late(self, batch: MicroBatch) -> bool:
+        """A late answer is better than none: only what it can do without has to be finished in time."""
+        if self.until is not None and not self.is_stopped:
+            needed_s = self.rates.seconds(self.runner, self.runner.cost(batch)) + self.answer_s
+            end = time.monotonic() + (needed_s if self.can_answer else 0.0)
+            self.is_stopped = self.is_pressed or end >= self.until
+        return self.is_stopped
 
 
 @dataclass(slots=True)
@@ -113,6 +149,7 @@ class Lanes:
     def __init__(self) -> None:
         self._lanes = {weight: _Lane() for weight in Weight}
         self._virtual_time = 0.0
+        self._turn_s = 0.0
         self._deadlines: list[tuple[float, int]] = []
         self._numbers = count()
         self._tasks: dict[int, Task] = {}
@@ -136,7 +173,7 @@ class Lanes:
         self._tasks[task.number] = task
         lane.forwards += task.forwards_left
         if task.until is not None:
-            heapq.heappush(self._deadlines, (task.until, task.number))
+            insort(self._deadlines, (task.until, task.number))
 
     def remove(self, task: Task) -> None:
         """Take a task out."""
@@ -146,16 +183,31 @@ class Lanes:
         if not lane.tasks:
             lane.forwards = 0.0  # what rounding left
         del self._tasks[task.number]
-        while self._deadlines and self._deadlines[0][1] not in self._tasks:
-            heapq.heappop(self._deadlines)
+        if task.until is not None:
+            self._deadlines.remove((task.until, task.number))
 
     def next(self) -> Task:
         """Choose whose turn it is; there must be a task."""
-        if self._deadlines and time.monotonic() >= self._deadlines[0][0]:
-            return self._tasks[self._deadlines[0][1]]
         lane = min((lane for lane in self._lanes.values() if lane.tasks), key=lambda lane: lane.virtual_time)
+        if (pressed := self._pressed()) is not None:
+            return pressed
         self._virtual_time = lane.virtual_time
         return lane.tasks[0]
+
+    def _pressed(self) -> Task | None:
+        """Find who must answer now: its time is up, or that of somebody after it would be after one more turn."""
+        now = time.monotonic()
+        first, answered = None, now + self._turn_s
+        for until, number in islice(self._deadlines, _LOOK_AHEAD):
+            task = self._tasks[number]
+            if until <= now:
+                return task
+            if task.can_answer:
+                first, answered = first or task, answered + task.answer_s
+                if answered >= until:
+                    first.is_pressed = True
+                    return first
+        return None
 
     def charge(self, task: Task, seconds: float, forwards: float) -> None:
         """End a task's turn, which took so long and was worth so many passes."""
@@ -164,6 +216,8 @@ class Lanes:
         task.forwards_left -= paid
         lane.forwards -= paid
         task.spent += forwards
+        task.spent_by_plan += forwards
+        self._turn_s = max(seconds, FADING * self._turn_s)
         lane.virtual_time += seconds / task.weight
         if lane.tasks and lane.tasks[0] is task:
             lane.tasks.rotate(-1)

@@ -8,28 +8,37 @@ from service.runtime.plan import DeadlineReached, ForwardsSpent, MicroBatch, Pla
 
 T = TypeVar("T")
 
+IsLate = Callable[[MicroBatch], bool]
+"""Says of a micro-batch that there is no time for it any more."""
+
 # A plan that answers every signal with one more micro-batch must not hold the device for ever.
 _MOST_SIGNALS = 100
 
 
-def within(
-    plan: Plan[T],
-    *,
-    forwards: int | None = None,
-    until: float | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Plan[T]:
+def past(until: float | None, clock: Callable[[], float] = time.monotonic) -> IsLate:
+    """Any micro-batch is late from *until* on, by *clock*, whose seconds only go forward; None for never.
+
+    Examples:
+        >>> past(3.0, clock=lambda: 2.9)(MicroBatch(None, 1)), past(3.0, clock=lambda: 3.0)(MicroBatch(None, 1))
+        (False, True)
+    """
+    return lambda _: until is not None and clock() >= until
+
+
+_NEVER = past(None)
+
+
+def within(plan: Plan[T], *, forwards: int | None = None, is_late: IsLate = _NEVER) -> Plan[T]:
     """Pass on the micro-batches of *plan* while they fit.
 
     A micro-batch that would exceed *forwards* is not run; :class:`ForwardsSpent` is thrown into the plan
-    instead, which may answer with what it has. From *until* on it is :class:`DeadlineReached`. Should the
+    instead, which may answer with what it has. For one that is late it is :class:`DeadlineReached`. Should the
     plan go on all the same, so does the signal.
 
     Args:
         plan: Not yet started.
         forwards: Most passes; None for no bound.
-        until: When to stop, by *clock*; None for never.
-        clock: Seconds that only go forward.
+        is_late: Asked of every micro-batch just before it is run.
 
     Returns:
         The plan, bounded.
@@ -57,7 +66,7 @@ def within(
     try:
         batch = next(plan)
         while True:
-            stop = _stop(batch, spent, forwards, passed=until is not None and clock() >= until)
+            stop = _stop(batch, spent, forwards, is_late)
             if stop is None:
                 try:
                     answer = yield batch
@@ -78,8 +87,8 @@ def within(
         plan.close()
 
 
-def _stop(batch: MicroBatch, spent: int, forwards: int | None, *, passed: bool) -> DeadlineReached | None:
-    if passed:
+def _stop(batch: MicroBatch, spent: int, forwards: int | None, is_late: IsLate) -> DeadlineReached | None:
+    if is_late(batch):
         return DeadlineReached()
     if forwards is not None and spent + batch.size > forwards:
         return ForwardsSpent(forwards - spent)

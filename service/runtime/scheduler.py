@@ -66,7 +66,7 @@ class Scheduler:
         weight: Weight,
         forwards: float,
         least_forwards: float | None = None,
-        deadline_s: float | None = None,
+        until: float | None = None,
         ran: Ran = lambda *_: None,
         journey: Journey | None = None,
     ) -> "Future[T]":
@@ -78,7 +78,9 @@ class Scheduler:
             weight: Its share when others want the device too.
             forwards: What it is expected to cost, in forward passes.
             least_forwards: The fewest that it can answer with when its time is up; by default all.
-            deadline_s: Seconds from now after which :class:`DeadlineReached` is thrown into it.
+            until: Its deadline, by :func:`time.monotonic`. No micro-batch begins after that, nor one with which the
+                answer would come after it once the plan can answer; :class:`DeadlineReached` is thrown into it
+                instead.
             ran: Told of each of its micro-batches.
             journey: Keeps what becomes of it.
 
@@ -91,12 +93,20 @@ class Scheduler:
             DrainingError: The service is shutting down.
         """
         least = forwards if least_forwards is None else min(least_forwards, forwards)
+        deadline_s = None if until is None else max(0.0, until - time.monotonic())
         order = Order(runner, weight, forwards, least, deadline_s)
-        until = None if deadline_s is None else time.monotonic() + deadline_s
         with self._changed:
             self._admit(order)
             task = Task(
-                start, runner, weight, expected_forwards(order, self._rates), until, ran, journey or Journey()
+                start,
+                runner,
+                weight,
+                expected_forwards(order, self._rates),
+                until,
+                ran,
+                journey or Journey(),
+                least_forwards=least,
+                rates=self._rates,
             )
             task.journey.accept()
             self._lanes.add(task)
@@ -210,6 +220,8 @@ class Scheduler:
     def _account(self, task: Task, seconds: float, forwards: float, *, finished: bool) -> None:
         with self._changed:
             self._rates.observe(task.runner, forwards, seconds)
+            if finished and task.is_stopped:
+                self._rates.observe_answer(task.runner, seconds)
             self._lanes.charge(task, seconds, forwards)
             self._running, self._before = None, task
             finished = finished or task.future.cancelled()
@@ -226,7 +238,7 @@ class Scheduler:
         task.journey.end()
         if not task.future.set_running_or_notify_cancel():
             return
-        if task.is_overdue():
+        if task.is_stopped or task.is_overdue():
             self._watch.reached(task.weight.kind, Deadline.ANSWERED if error is None else Deadline.FAILED)
         if error is None:
             task.future.set_result(result)

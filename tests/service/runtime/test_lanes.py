@@ -6,6 +6,7 @@ import pytest
 
 from service.runtime.lanes import Lanes, Task, Weight
 from service.runtime.plan import MicroBatch, Plan
+from service.runtime.rates import Rates
 
 
 class Model:
@@ -63,6 +64,58 @@ def test_whose_time_is_up_goes_first_whatever_the_weights():
     assert lanes.next() is late
     lanes.remove(late)
     assert lanes.next().weight is Weight.PREDICT
+
+
+@pytest.mark.parametrize(
+    ("spent", "turn_s", "goes_first"), [(10, 2000.0, True), (9, 2000.0, False), (10, 900.0, False)]
+)
+def test_who_can_answer_does_not_wait_for_a_turn_that_ends_past_its_deadline(
+    spent: int, turn_s: float, *, goes_first: bool
+):
+    """1,000 s are left; only a turn that takes longer would make it late, and nine passes are not yet an answer."""
+    lanes = Lanes()
+    other, hurried = task(Weight.PREDICT), task(Weight.EVALUATE, until=time.monotonic() + 1000)
+    hurried.least_forwards = 10
+    lanes.add(other)
+    lanes.add(hurried)
+    lanes.charge(hurried, 0.0, spent)
+    lanes.charge(other, turn_s, 1)
+    lanes.next()
+    assert hurried.is_pressed is goes_first
+
+
+def test_answers_that_are_due_together_begin_early_enough_for_the_last():
+    """Each takes 100 s to make, and so does the turn that is due: four that are due in 450 s begin now, in order."""
+    rates, lanes = Rates(), Lanes()
+    rates.observe_answer(Model(), 1.0)  # of another model
+    hurried = [task(Weight.EXPLAIN, until=time.monotonic() + 450 + number) for number in range(4)]
+    for one in hurried:
+        one.rates, one.least_forwards = rates, 1
+        rates.observe_answer(one.runner, 100.0)
+        lanes.add(one)
+        lanes.charge(one, 0.0, 1)
+    other = task(Weight.PREDICT)
+    lanes.add(other)
+    lanes.charge(other, 40.0, 1)
+    lanes.next()
+    assert not any(one.is_pressed for one in hurried)
+    lanes.charge(other, 100.0, 1)
+    assert lanes.next() is hurried[0]
+    lanes.remove(hurried[0])
+    lanes.next()
+    assert [one.is_pressed for one in hurried] == [True, False, False, False]
+
+
+def test_a_plan_that_begins_anew_has_nothing_to_answer_with():
+    """What the first one spent is lost; it would be stopped before it had a single answer."""
+    lanes, hurried = Lanes(), task(Weight.EXPLAIN, until=time.monotonic() + 1000)
+    hurried.least_forwards = 10
+    lanes.add(hurried)
+    lanes.charge(hurried, 1.0, 10)
+    assert hurried.can_answer
+    hurried.restart()
+    assert not hurried.can_answer
+    assert hurried.spent == 10
 
 
 def test_a_turn_out_of_order_does_not_hold_up_those_who_come_next():

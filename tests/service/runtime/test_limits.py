@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.runtime.limits import within
+from service.runtime.limits import past, within
 from service.runtime.plan import Answer, DeadlineReached, ForwardsSpent, MicroBatch, Plan
 
 IMAGE: Any = None  # nothing here looks at it
@@ -63,7 +63,7 @@ def test_time_is_looked_at_before_every_micro_batch_and_after_every_answer():
     """The answer that came before the deadline is not lost: the plan had it when it was stopped."""
     now = iter([0.0, 1.0, 2.0, 3.0])
     counter = Counter()
-    assert counter.run(within(anytime(1), until=3.0, clock=lambda: next(now))) == "deadline"
+    assert counter.run(within(anytime(1), is_late=past(3.0, clock=lambda: next(now)))) == "deadline"
     assert len(counter.sizes) == 3
 
 
