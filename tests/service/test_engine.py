@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.engine import Engine, _explain, _Stopwatch
+from service.engine import Engine
 from service.errors import (
     BudgetError,
     MethodUnavailableError,
@@ -21,9 +21,11 @@ from service.errors import (
 from service.explain.methods import METHODS
 from service.imaging.resize import resize
 from service.job import check_job
+from service.plans import explain_plan
 from service.request import ExplainedPrediction, ExplainOptions, PredictOptions
 from service.runtime.model import LoadedModel
 from service.runtime.plan import DeadlineReached
+from service.stopwatch import Stopwatch
 from tests.tiny import conv_model, load_tiny
 
 SIZE = 16
@@ -165,7 +167,7 @@ def test_a_map_that_is_done_survives_a_deadline_in_its_receipt(engine: Engine):
     model = engine.models.get(None)
     job = check_job(model, ExplainOptions(method="gradient", receipt="full"))
     view = resize(PICTURES[0], model.manifest.input.resize, height=model.height, width=model.width)
-    plan = _explain(job, view, None, None, _Stopwatch())
+    plan = explain_plan(job, view, None, None, Stopwatch())
     batch = next(plan)
     for _ in range(3):
         batch = plan.send(model.run(batch))
