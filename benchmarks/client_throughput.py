@@ -1,6 +1,6 @@
 """What the client and HTTP cost: images per second of `saliserve score` beside the engine in process, for the same work.
 
-    python -m benchmarks.client_throughput [--images 120] [--rounds 5] [--threads 2]
+    python -m benchmarks.client_throughput [--works predict ...] [--images 120] [--rounds 5] [--threads 2]
 
 The same work is: read the files, decode, run the model, encode map and answer, write a line per image. In process two
 threads read and encode, as in the service, and the engine interleaves as many requests as the client has in flight.
@@ -65,6 +65,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    arguments.add_argument("--works", nargs="+", default=list(WORK), choices=list(WORK), metavar="WORK")
     arguments.add_argument("--images", type=int, default=120)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument(
@@ -80,7 +81,8 @@ def main() -> None:
         folder = Path(name)
         photos = _photos(folder / "photos", asked.images)
         print(f"{'work':34} {'in process':>11} {'client':>11} {'wall':>7} {'processor':>10}")
-        for work, options in WORK.items():
+        for work in asked.works:
+            options = WORK[work]
             contenders = {
                 "in process": functools.partial(
                     _in_process, engine, photos, options, folder / "in_process.jsonl"
