@@ -82,6 +82,6 @@ $(SERVE)/.ready $(TEST)/.ready: $(SOURCES)
 # Peers have pins of their own. One that cannot be installed becomes a line that says so.
 $(PEERS:=/.ready): pyproject.toml
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install $(filter-out --constraint constraints.txt,$(PIP_FLAGS)) pip
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) pip
 	-$(@D)/bin/python -m pip install $(filter-out --constraint constraints.txt,$(PIP_FLAGS)) --group $(notdir $(@D))
 	touch $@
