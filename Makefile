@@ -51,6 +51,12 @@ bench: $(TEST)/.ready $(PEERS:=/.ready)
 	$(TEST)/bin/python -m benchmarks.overhead
 	$(TEST)/bin/python -m benchmarks.over_http
 	$(TEST)/bin/python -m benchmarks.limit
+	$(TEST)/bin/python -m benchmarks.engine_throughput
+	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam"
+	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam" --threads 1
+	$(TEST)/bin/python -m benchmarks.predict_beside_rise
+	$(TEST)/bin/python -m benchmarks.deadline
+	$(TEST)/bin/python -m benchmarks.rise_memory
 	$(TEST)/bin/python -m benchmarks.report
 
 # The documents' pictures of the page. Needs Chromium; look at them before you commit them.

@@ -99,7 +99,7 @@ def main() -> None:
                 f"{work:34} {rates['in process']:7.1f} im/s {rates['client']:7.1f} im/s {wall:7.0%} {processor:10.0%}"
             )
             Results().save(
-                f"client_throughput/{work}",
+                f"client_throughput/{work}, {threads} threads",
                 {
                     "images_per_s": rates,
                     "wall": wall,

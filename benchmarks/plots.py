@@ -59,6 +59,39 @@ def scaling_plot(rows: Sequence[Row], path: Path) -> bool:
     return True
 
 
+def size_plot(rows: Sequence[Row], path: Path) -> bool:
+    """Draw the time of a forward pass and of a gradient over what the model computes."""
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    rows = sorted(rows, key=lambda row: row["gflop"])
+    for name, colour in zip(("forward", "features", "gradient"), _COLOURS, strict=False):
+        found = [(row["gflop"], 1e3 * _alone(row, name)) for row in rows if row[f"{name}_s"]]
+        axes.plot(*zip(*found, strict=True), "o-", label=name, color=colour)
+    for row in rows:
+        axes.annotate(
+            row["model"],
+            (row["gflop"], 1e3 * _alone(row, "forward")),
+            (4, -10),
+            textcoords="offset points",
+            fontsize="x-small",
+        )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="GFLOP of a forward pass",
+        ylabel=f"ms per image, one at a time ({rows[0]['measure']} time)",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata=_UNDATED)
+    return True
+
+
+def _alone(row: Row, name: str) -> float:
+    seconds = row[f"{name}_s"]
+    return float(seconds["1"] if name == "forward" else seconds)
+
+
 def concurrency_plot(rows: Sequence[Row], path: Path) -> bool:
     """Draw requests per second over the number of clients, both servers."""
     figure = Figure(figsize=(6, 3.5), layout="constrained")

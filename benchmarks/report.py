@@ -6,8 +6,10 @@ from pathlib import Path
 
 from benchmarks.bars import OURS, findings, medians, slower
 from benchmarks.contender import ROOT
-from benchmarks.plots import concurrency_plot, ratio_plot, scaling_plot
+from benchmarks.plots import concurrency_plot, ratio_plot, scaling_plot, size_plot
+from benchmarks.report_service import engine, http, limit, overhead
 from benchmarks.results import FOLDER, Results, Row
+from benchmarks.table import table
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 IMAGES = ROOT / "docs" / "images"
@@ -39,6 +41,7 @@ def main() -> None:
         path
         for path, plot, folder in (
             (IMAGES / "benchmarks-masks.svg", scaling_plot, "limit"),
+            (IMAGES / "benchmarks-sizes.svg", size_plot, "limit"),
             (IMAGES / "benchmarks-clients.svg", concurrency_plot, "http"),
         )
         if (found := list(results.under(folder))) and plot(found, path)
@@ -57,7 +60,7 @@ def _page(results: Results, rows: Sequence[Row], pictures: Sequence[Path]) -> It
     yield ""
     yield "Their time over ours; larger is better for us."
     yield ""
-    yield from _table(
+    yield from table(
         ("work", "model", "against", "demanded", "found", ""),
         [
             (
@@ -76,9 +79,10 @@ def _page(results: Results, rows: Sequence[Row], pictures: Sequence[Path]) -> It
     yield ""
     for work, title in WORKS.items():
         yield from _work(title, [row for row in rows if row["work"] == work])
-    yield from _http(list(results.under("http")))
-    yield from _overhead(list(results.under("overhead")))
-    yield from _limit(list(results.under("limit")))
+    yield from engine(results)
+    yield from http(list(results.under("http")))
+    yield from overhead(list(results.under("overhead")))
+    yield from limit(list(results.under("limit")))
     for path in pictures:
         yield f"![{path.stem.replace('-', ' ')}](images/{path.name})"
         yield ""
@@ -119,7 +123,7 @@ def _slower(results: Results) -> Iterator[str]:
     else:
         yield "Faster than ours, their time over ours:"
         yield ""
-        yield from _table(
+        yield from table(
             ("row", "contender", "ratio"), [(row, name, f"{ratio:.2f}") for row, name, ratio in ahead]
         )
     yield ""
@@ -140,7 +144,7 @@ def _work(title: str, rows: Sequence[Row]) -> Iterator[str]:
 
 def _contenders(row: Row) -> Iterator[str]:
     ours = medians(row).get(OURS)
-    yield from _table(
+    yield from table(
         ("contender", "median, ms", "spread", "over ours", "agreement with ours"),
         [_line(line, ours) for line in row["contenders"]],
     )
@@ -149,7 +153,7 @@ def _contenders(row: Row) -> Iterator[str]:
 def _receipt(row: Row) -> Iterator[str]:
     """Contenders ask the model differently often: what is compared is the time per forward pass."""
     each = medians(row)
-    yield from _table(
+    yield from table(
         (
             "contender",
             "forward passes",
@@ -189,129 +193,6 @@ def _agreement(line: Row) -> str:
         for key in ("correlation", "largest_difference", "area_difference", "score_difference")
         if key in line
     )
-
-
-def _http(rows: Sequence[Row]) -> Iterator[str]:
-    if not rows:
-        return
-    yield "## Over HTTP"
-    yield ""
-    yield "The service beside Captum behind FastAPI (one worker, its thread pool, a lock around the hooks). Wall-clock"
-    yield "rates under the load stated, servers in turn; processor time is what one request takes of the processor."
-    yield ""
-    yield from _table(
-        (
-            "model",
-            "work",
-            "clients",
-            "server",
-            "requests per second",
-            "median latency, s",
-            "processor, ms",
-            "memory, MiB",
-            "load",
-        ),
-        [
-            (
-                row["model"],
-                row["work"],
-                str(load["clients"]),
-                server["name"],
-                f"{server['per_second']:.2f}",
-                f"{server['latency_s'][len(server['latency_s']) // 2]:.2f}",
-                f"{1e3 * server['processor_s']:.0f}",
-                f"{server['resident_bytes'] / 2**20:.0f}",
-                f"{row['load']:g}",
-            )
-            for row in rows
-            for load in row["loads"]
-            for server in load["servers"]
-        ],
-    )
-
-
-def _overhead(rows: Sequence[Row]) -> Iterator[str]:
-    if not rows:
-        return
-    yield "## What the service adds to its passes"
-    yield ""
-    yield "`/v1/explain` with the overlay, a JPEG, from the socket to the socket, against the same passes by the bare model."
-    yield "The bar of 1.15 is meant for 169 windows and 1000 masks; what is spent once per request, the overlay most of"
-    yield "all, weighs more where fewer passes are measured, as the third column says."
-    yield ""
-    yield from _table(
-        ("model", "work", "passes", "request, ms", "passes, ms", "ratio", "added, ms", "bar", ""),
-        [
-            (
-                row["model"],
-                work["work"],
-                " + ".join(f"{count} {direction}" for direction, count in work["passes"].items()),
-                f"{1e3 * work['http_s']:.1f}",
-                f"{1e3 * work['passes_s']:.1f}",
-                f"{work['ratio']:.2f}",
-                f"{work['added_ms']:.1f}",
-                work["bar"],
-                _kept(work),
-            )
-            for row in rows
-            for work in row["works"]
-        ],
-    )
-    for row in rows:
-        yield (
-            f"- {row['model']}: ready {row['start_s']:.1f} s after the command (load {row['load']:g}), "
-            f"{row['resident_bytes'] / 2**20:.0f} MiB resident after the requests"
-        )
-    yield ""
-
-
-def _kept(work: Row) -> str:
-    kept = work["ratio"] <= 1.15 if "times" in work["bar"] else work["added_ms"] <= 15
-    return "met" if kept else "**missed**"
-
-
-def _limit(rows: Sequence[Row]) -> Iterator[str]:
-    if not rows:
-        return
-    yield "## Against the processor's peak"
-    yield ""
-    yield from _table(
-        (
-            "model",
-            "GFLOP",
-            "forward, ms per image",
-            "GFLOP/s",
-            "peak of a matrix product, GFLOP/s",
-            "share",
-            "gradient / forward",
-            "features / forward",
-        ),
-        [
-            (
-                row["model"],
-                f"{row['gflop']:.2f}",
-                f"{1e3 * min(row['forward_s'].values()):.1f}",
-                f"{row['gflop_per_s']:.0f}",
-                f"{row['peak_gflop_per_s']:.0f}",
-                f"{row['gflop_per_s'] / row['peak_gflop_per_s']:.0%}",
-                _over(row, "gradient_s"),
-                _over(row, "features_s"),
-            )
-            for row in rows
-        ],
-    )
-
-
-def _over(row: Row, name: str) -> str:
-    return "" if row[name] is None else f"{row[name] / row['forward_s']['1']:.2f}"
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for line in lines:
-        yield f"| {' | '.join(line)} |"
-    yield ""
 
 
 if __name__ == "__main__":

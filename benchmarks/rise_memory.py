@@ -45,7 +45,7 @@ def main() -> None:
     peaks = {count: in_its_own_process(count) for count in COUNTS}
     more = peaks[COUNTS[1]] - peaks[COUNTS[0]]
     Results().save(
-        "rise_memory",
+        "rise_memory/10000",
         {"peak_megabytes": {str(count): peak for count, peak in peaks.items()}, "more_megabytes": more},
     )
     print("| masks | peak, MB |\n|---|---|")
