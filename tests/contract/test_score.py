@@ -17,6 +17,7 @@ import pytest
 from saliserve_client.cli.exits import INTERRUPTED, OK, OUTPUT, RUN, SOME_FAILED
 from saliserve_client.scoring.rows import comparable
 
+from tests.contract.turnstile import Turnstile
 from tests.server import LONGEST_S, ROOT, Server, until
 
 IMAGES = int(os.environ.get("SCORED_IMAGES", "300"))
@@ -47,7 +48,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(server: Server, photos: Path, out: Path, *more: str) -> list[str]:
+def command(server: Server | Turnstile, photos: Path, out: Path, *more: str) -> list[str]:
     score = [sys.executable, "-m", "saliserve_client", "score", str(photos), "--out", str(out)]
     return [*score, "--url", server.url, *OPTIONS, *more]
 
@@ -91,19 +92,30 @@ def test_every_image_has_a_row_and_the_broken_one_its_error(undisturbed: Path) -
 def test_kills_of_client_and_service_leave_the_same_table(
     server: Server, photos: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """kill -9 five times at the client and twice at the service, each at a moment drawn by lot while rows are written."""
+    """kill -9 five times at the client and twice at the service, each at a moment drawn by lot while rows are written.
+
+    No start is given all images, so that none is done with them before this process looks again; those with which
+    the service dies are given most.
+    """
     out, maps = tmp_path / "out.jsonl", tmp_path / "maps"
     random = np.random.default_rng(1)
-    for kill in range(5):
-        start = lines(out)
+    names = sorted(path.name for path in photos.glob("*.png"))
+
+    def until_written(client: "subprocess.Popen[bytes]", more: int) -> None:
+        wanted = lines(out) + more
+        until(lambda: client.poll() is not None or lines(out) >= wanted, f"line {wanted} of {out.name}")
+
+    for kill, fifteenths in enumerate((2, 7, 8, 13, 14)):
+        listed = photos / f"{kill}.txt"  # no picture, and so nothing to who scores the folder
+        listed.write_text("\n".join(names[: fifteenths * IMAGES // 15]))
         with subprocess.Popen(
-            command(server, photos, out, "--maps", str(maps)), stderr=subprocess.DEVNULL
+            command(server, listed, out, "--maps", str(maps)), stderr=subprocess.DEVNULL
         ) as client:
-            until_lines(out, start + int(random.integers(IMAGES // 30, IMAGES // 8)))
+            until_written(client, int(random.integers(IMAGES // 30, IMAGES // 10)))
             if kill in {1, 3}:
                 server.kill()
                 server.start()
-                until_lines(out, lines(out) + 5)
+                until_written(client, 5)
             client.kill()
         assert lines(out) < IMAGES
 
@@ -182,7 +194,10 @@ def test_the_other_commands_work_against_a_real_server(server: Server, photos: P
 def test_an_interrupted_run_says_how_to_go_on(server: Server, photos: Path, tmp_path: Path) -> None:
     """Ctrl-C is how most runs are stopped."""
     out = tmp_path / "out.jsonl"
-    with subprocess.Popen(command(server, photos, out), stderr=subprocess.PIPE, text=True) as client:
+    with (
+        Turnstile(server.url, pictures=20) as door,
+        subprocess.Popen(command(door, photos, out), stderr=subprocess.PIPE, text=True) as client,
+    ):
         until_lines(out, 20)
         client.send_signal(signal.SIGINT)
         _, said = client.communicate(timeout=LONGEST_S)
@@ -190,7 +205,7 @@ def test_an_interrupted_run_says_how_to_go_on(server: Server, photos: Path, tmp_
     assert client.returncode == INTERRUPTED
     assert "goes on from here" in said
     assert "Traceback" not in said
-    assert 20 <= lines(out) < IMAGES
+    assert lines(out) == 20
     assert json.loads((tmp_path / "out.jsonl.manifest.json").read_text())["counts"]["images"] == lines(out)
 
 
