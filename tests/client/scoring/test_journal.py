@@ -10,14 +10,14 @@ from saliserve_client import errors
 from saliserve_client.scoring.journal import Durability, Journal
 
 WRITER = """
-import sys
+import itertools, sys
 from pathlib import Path
 from saliserve_client.scoring.journal import Durability, Journal
 
 journal = Journal(Path(sys.argv[1]), durability=Durability.NEVER)
 done = {entry.row["image"] for entry in journal.entries()}
 print("begin", flush=True)
-for number in range(100_000):
+for number in itertools.count():
     if str(number) not in done:
         journal.append({"image": str(number), "padding": "x" * 200})
 """
