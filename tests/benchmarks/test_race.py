@@ -10,6 +10,7 @@ from benchmarks.__main__ import Cell, due
 from benchmarks.contender import Contenders, Peer
 from benchmarks.race import race
 from benchmarks.results import Results
+from tests.server import LONGEST_S
 
 WORKS = frozenset({"gradient", "occlusion"})
 FAKE = Peer("tests.benchmarks.fake_peer", "fake", Path(sys.executable), WORKS)
@@ -25,8 +26,8 @@ def folder(tmp_path: Path) -> Path:
 def test_a_race_times_who_can_run_and_says_why_the_others_cannot(folder: Path) -> None:
     """A peer that fails or is not installed is a row that says so, never the end of the whole run."""
     with (
-        Contenders(FAKE, folder / "fake.log", 60, 1) as fake,
-        Contenders(MISSING, folder / "missing.log", 60, 1) as missing,
+        Contenders(FAKE, folder / "fake.log", LONGEST_S, 1) as fake,
+        Contenders(MISSING, folder / "missing.log", LONGEST_S, 1) as missing,
     ):
         row = race("gradient", folder, {"steps": 7}, [fake, missing], rounds=3, threads=1)
 
@@ -39,7 +40,7 @@ def test_a_race_times_who_can_run_and_says_why_the_others_cannot(folder: Path) -
 
 def test_who_takes_too_long_is_out(folder: Path) -> None:
     """One endless peer must not hold the suite for ever."""
-    with Contenders(FAKE, folder / "fake.log", 60, 1) as fake:
+    with Contenders(FAKE, folder / "fake.log", LONGEST_S, 1) as fake:
         fake.start()
         fake.timeout_s = 0.5
         row = race("occlusion", folder, {"steps": 1}, [fake], rounds=1, threads=1)
@@ -49,7 +50,7 @@ def test_who_takes_too_long_is_out(folder: Path) -> None:
 
 def test_a_peer_takes_no_part_in_what_it_cannot_do(folder: Path) -> None:
     """A missing environment is no news in a row to which it had nothing to add."""
-    with Contenders(MISSING, folder / "missing.log", 60, 1) as missing:
+    with Contenders(MISSING, folder / "missing.log", LONGEST_S, 1) as missing:
         row = race("receipt", folder, {}, [missing], rounds=1, threads=1)
 
     assert row["contenders"] == []

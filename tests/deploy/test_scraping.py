@@ -1,9 +1,9 @@
 """A real Prometheus scrapes the real service, and every rule and query is understood by it."""
 
+import contextlib
 import json
 import shutil
 import subprocess
-import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -14,13 +14,12 @@ import pytest
 from saliserve_client import Client
 
 from tests.deploy.test_rules import PROMETHEUS, dashboard_queries, rules
-from tests.server import Server, free_port
+from tests.server import LONGEST_S, Server, free_port, until
 from tests.service.http.conftest import models, picture_file
 
 __all__ = ["models"]
 
 BINARY = shutil.which("prometheus")
-LONGEST_S = 60.0
 
 pytestmark = pytest.mark.skipif(
     BINARY is None, reason="prometheus is not installed; on Debian: apt-get install prometheus"
@@ -43,7 +42,7 @@ class Prometheus:
 
     def get(self, path: str, **query: str) -> Any:
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=LONGEST_S) as answer:
             return json.load(answer)["data"]
 
     def query(self, expression: str) -> list[dict[str, Any]]:
@@ -51,16 +50,16 @@ class Prometheus:
         return result
 
     def wait_for(self, expression: str) -> list[dict[str, Any]]:
-        """Ask until there is something; a scrape and a rule take half a second each."""
-        pause = threading.Event()
-        for _ in range(int(LONGEST_S / 0.2)):
-            try:
-                if found := self.query(expression):
-                    return found
-            except OSError:  # not up yet
-                pass
-            pause.wait(0.2)
-        raise AssertionError(f"{expression} gave nothing for {LONGEST_S:.0f} s")
+        """Ask until there is something; a scrape takes half a second, a recording rule half a minute."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            with contextlib.suppress(OSError):  # not up yet
+                found[:] = self.query(expression)
+            return bool(found)
+
+        until(is_there, expression)
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def prometheus(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Prometheus(port)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(LONGEST_S)
         server.kill()
 
 

@@ -13,6 +13,8 @@ from saliserve_client import errors
 from saliserve_client.cli import main
 from saliserve_client.cli.exits import MEANINGS, exit_code
 
+from tests.server import LONGEST_S
+
 NOWHERE = "http://127.0.0.1:9"
 """Port 9 (discard) is not served on machines that run tests."""
 
@@ -152,6 +154,6 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=LONGEST_S)
 
     assert b"Traceback" not in said
