@@ -46,6 +46,17 @@ def write_json(path: Path, value: object, *, durable: bool = False) -> None:
     write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), durable=durable)
 
 
+def printable(name: str) -> str:
+    r"""Make a text that any table can hold of a file name: bytes that are no UTF-8 become ``\xe9`` and the like.
+
+    Examples:
+        >>> print(printable("caf\udce9.jpg"), printable("café.jpg"))
+        caf\xe9.jpg café.jpg
+    """
+    kept = "surrogatepass" if os.name == "nt" else "surrogateescape"
+    return name.encode("utf-8", kept).decode("utf-8", "backslashreplace")
+
+
 def sync_folder(folder: Path) -> None:
     """Make names in a folder survive a power cut; no-op where folders cannot be opened (Windows)."""
     if os.name == "nt":

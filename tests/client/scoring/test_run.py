@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from saliserve_client import errors
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.journal import Journal
 from saliserve_client.scoring.manifest import RunManifest, read_manifest
-from saliserve_client.scoring.output import Output, manifest_path
+from saliserve_client.scoring.output import Output, journal_path, manifest_path
 from saliserve_client.scoring.rows import Content, comparable, failed
 from saliserve_client.scoring.sources import Source
 
@@ -359,6 +360,24 @@ def test_a_row_whose_map_is_gone_is_made_again(
     assert dict(again.sent) == {b"picture 7": 1}
     assert names(job) == ALL
     assert (maps / "07.jpg.map.npy").read_bytes() == (maps / "06.jpg.map.npy").read_bytes()
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_names_that_are_no_utf8_have_their_rows(job: Job, photos: Path, tmp_path: Path, ending: str) -> None:
+    """Archives of other systems hold such; no table can, so the bytes are written out."""
+    job = replace(job, out=tmp_path / f"odd{ending}", explain=True, maps=tmp_path / "maps")
+    (photos / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"odd")
+    (photos / os.fsdecode(b"gone\xe9.jpg")).symlink_to("nowhere")
+    answering = Service(lambda *_: httpx2.Response(200, json=explain_answer()))
+
+    score(job, answering)
+    score(job, answering)
+
+    found = {row["image"]: row for row in rows(journal_path(job.out))}
+    assert len(found) == 42
+    assert found["caf\\xe9.jpg"]["map"] == "caf\\xe9.jpg.map.npy"
+    assert "gone\\xe9.jpg: no such file" in found["gone\\xe9.jpg"]["error_detail"]
+    assert answering.sent[b"odd"] == 1
 
 
 def test_a_run_that_wrote_nothing_takes_no_other_runs_journal_away(

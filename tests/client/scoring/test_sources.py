@@ -48,6 +48,20 @@ def test_a_list_is_relative_to_itself_and_may_hold_comments(folder: Path) -> Non
     ]
 
 
+def test_a_list_from_windows_begins_with_its_first_name(folder: Path) -> None:
+    """Notepad puts a byte order mark before it."""
+    (folder / "list.txt").write_bytes("\ufeffb.jpg\r\nz.tiff\r\n".encode())
+
+    assert names(folder / "list.txt") == ["b.jpg", "z.tiff"]
+
+
+def test_standard_input_that_is_no_text_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9.jpg\n"), encoding="utf-8"))
+
+    with pytest.raises(errors.FileError, match="standard input"):
+        names("-")
+
+
 def test_standard_input_can_be_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The images are counted before they are scored."""
     monkeypatch.setattr("sys.stdin", io.StringIO("b.jpg\na.jpg\n"))

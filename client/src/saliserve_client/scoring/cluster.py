@@ -126,7 +126,8 @@ class ClusterRun:
     def _scored(self, items: list[Item]) -> Any:
         import pyarrow as pa  # noqa: PLC0415 - comes with Ray Data
 
-        names = [(item.image, str(item.path)) for item in items]
+        # Paths as bytes: a name that is no UTF-8 is no text to Arrow.
+        names = [(item.image, os.fsencode(item.path)) for item in items]
         blocks = [
             pa.table(
                 dict(zip(("image", "path"), zip(*names[begin : begin + BATCH], strict=True), strict=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saliserve_client.errors import SaliserveError
+from saliserve_client.files import printable
 from saliserve_client.results import Explanation, ModelIdentity, Prediction, Receipt
 from saliserve_client.scoring.journal import Row
 
@@ -103,7 +104,9 @@ def scored(content: Content, answer: Prediction | Explanation, *, attempts: int)
 def failed(content: Content, error: SaliserveError, *, attempts: int) -> Row:
     """Make the row of an image that cannot be scored."""
     row = _empty(content, "failed", attempts)
-    row.update(error_code=error.code, error_detail=error.detail, request_id=error.request_id or None)
+    row.update(
+        error_code=error.code, error_detail=printable(error.detail), request_id=error.request_id or None
+    )
     return row
 
 

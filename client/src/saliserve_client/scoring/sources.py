@@ -12,6 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
 from saliserve_client.errors import FileError
+from saliserve_client.files import printable
 from saliserve_client.images import ImageFile, read_image
 from saliserve_client.scoring import remote
 
@@ -28,7 +29,7 @@ class Item:
     """An image to score.
 
     Args:
-        image: Its name in the output: below the folder for a folder, as written for a list.
+        image: Its name in the output: below the folder for a folder, as written for a list; printable.
         path: Where it is; an address if it is not on this machine.
     """
 
@@ -71,17 +72,19 @@ class Source:
         Raises:
             FileError: Nothing there, or no image in it.
         """
-        seen: set[str] = set()
+        found = False
         for item in self._found():
-            if item.image not in seen:
-                seen.add(item.image)
-                yield item
-        if not seen:
+            found = True
+            yield item
+        if not found:
             raise FileError(f"{self.given}: no image in it")
 
     @cached_property
     def _standard_input(self) -> list[str]:
-        return sys.stdin.read().splitlines()
+        try:
+            return sys.stdin.read().splitlines()
+        except UnicodeDecodeError as error:
+            raise FileError(f"standard input: cannot be read as a list: {error}") from error
 
     def _found(self) -> Iterator[Item]:
         if remote.is_address(self.given):
@@ -94,7 +97,7 @@ class Source:
         if path.is_file():
             return _from_file(path)
         if glob.has_magic(self.given):
-            return (Item(name, Path(name)) for name in sorted(_matching(self.given)))
+            return _once(Item(printable(name), Path(name)) for name in sorted(_matching(self.given)))
         raise FileError(f"{self.given}: no such folder, list or pattern")
 
 
@@ -141,7 +144,7 @@ def _below(folder: Path) -> Iterator[Item]:
         below = here.relative_to(folder)
         for name in sorted(names):
             if _is_image(PurePath(name)):
-                yield Item((below / name).as_posix(), here / name)
+                yield Item(printable((below / name).as_posix()), here / name)
 
 
 def _unreadable(error: OSError) -> None:
@@ -163,10 +166,19 @@ def _from_file(path: Path) -> Iterator[Item]:
 
 def _listed(lines: list[str], folder: Path | str) -> Iterator[Item]:
     """Paths in a list are relative to the list's folder, so that both can move together."""
-    for line in lines:
-        name = line.strip()
-        if name and not name.startswith("#"):
-            yield Item(name, _joined(folder, name))
+    names = (line.strip() for line in lines)
+    return _once(
+        Item(printable(name), _joined(folder, name)) for name in names if name and not name.startswith("#")
+    )
+
+
+def _once(items: Iterator[Item]) -> Iterator[Item]:
+    """Leave out names that came before. In a folder none does, and ten million names need not be remembered."""
+    seen: set[str] = set()
+    for item in items:
+        if item.image not in seen:
+            seen.add(item.image)
+            yield item
 
 
 def _joined(folder: Path | str, name: str) -> Path | str:
@@ -184,6 +196,8 @@ def _text(path: Path) -> str:
 
 def _decoded(data: bytes, path: Path | str) -> str:
     try:
-        return data.decode("utf-8")
+        return data.decode(
+            "utf-8-sig"
+        )  # Windows' editors begin with a mark that is no part of the first name
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: cannot be read as a list: {error}") from error

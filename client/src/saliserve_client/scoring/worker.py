@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,11 +83,11 @@ class Worker:
         self._loop = asyncio.new_event_loop()
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str | bytes | None]]:
-        """Score a batch: columns ``image`` and ``path``."""
+        """Score a batch: columns ``image``, and ``path`` in the file system's bytes."""
         collected = Collected()
         stop: list[bytes] = []
         try:
-            images = Batch(list(zip(batch["image"], batch["path"], strict=True)))
+            images = Batch(list(zip(batch["image"], map(os.fsdecode, batch["path"]), strict=True)))
             self._loop.run_until_complete(self._score(images, collected))
         except SaliserveError as error:
             stop = [pickle.dumps(error)]
