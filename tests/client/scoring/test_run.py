@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -360,6 +361,40 @@ def test_a_row_whose_map_is_gone_is_made_again(
     assert dict(again.sent) == {b"picture 7": 1}
     assert names(job) == ALL
     assert (maps / "07.jpg.map.npy").read_bytes() == (maps / "06.jpg.map.npy").read_bytes()
+
+
+def test_what_is_refused_drops_no_row_first(job: Job) -> None:
+    """Options are held against the run's own before the failures that are to be tried again are let go."""
+    score(job, Service(lambda data, _: refusal(422, "corrupt_image") if data == b"picture 7" else None))
+    before = job.out.read_bytes()
+
+    with pytest.raises(errors.RunError, match="top_k"):
+        score(replace(job, options={"top_k": 3}, retry_failed=True), Service())
+
+    assert job.out.read_bytes() == before
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_folder_of_maps_that_is_not_there_costs_no_row(job: Job, tmp_path: Path, *, empty: bool) -> None:
+    """A share that is not mounted would otherwise have every image scored again."""
+    maps = tmp_path / "maps"
+    job = replace(job, explain=True, maps=maps)
+    answering = Service(lambda *_: httpx2.Response(200, json=explain_answer()))
+    score(job, answering)
+    before = job.out.read_bytes()
+    maps.rename(tmp_path / "elsewhere")
+    if empty:
+        maps.mkdir()
+
+    with pytest.raises(errors.RunError, match="is it mounted"):
+        score(job, answering)
+
+    assert job.out.read_bytes() == before
+    assert set(answering.sent.values()) == {1}
+    shutil.rmtree(maps, ignore_errors=True)
+    (tmp_path / "elsewhere").rename(maps)
+    score(job, answering)
+    assert set(answering.sent.values()) == {1}
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".parquet"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from saliserve_client.errors import RunError
 from saliserve_client.results import ModelIdentity
 from saliserve_client.scoring import parquet
 from saliserve_client.scoring.job import Job
-from saliserve_client.scoring.journal import Journal, Row
+from saliserve_client.scoring.journal import Journal, Row, whole_lines
 from saliserve_client.scoring.manifest import RunManifest, now, read_manifest
 
 
@@ -34,7 +35,7 @@ class Output:
             parquet.pyarrow()  # missing now is better than missing after ten hours
         self._journal_path = journal_path(job.out)
         self._manifest_path = manifest_path(job.out)
-        self._check_ours()
+        self._check_ours(manifest)
         self._journal = Journal(self._journal_path, durability=job.durability, keep=self._is_kept)
         try:
             self._open(manifest)
@@ -119,9 +120,12 @@ class Output:
         self.manifest = replace(self.manifest, counts=dict(self.counts))
         self.manifest.write(self._manifest_path)
 
-    def _check_ours(self) -> None:
-        """Refuse a file that no run made, before anything in it is touched."""
-        if read_manifest(self._manifest_path) is not None:
+    def _check_ours(self, manifest: RunManifest) -> None:
+        """Refuse a file that no run made, or another one did, before anything in it is touched."""
+        previous = read_manifest(self._manifest_path)
+        if previous is not None:
+            previous.resumed(manifest)
+            self._check_pictures()
             return
         for path in {self._job.out, self._journal_path}:
             if path.exists() and (path.is_dir() or path.stat().st_size):
@@ -130,14 +134,30 @@ class Output:
                     "Choose another --out."
                 )
 
+    def _check_pictures(self) -> None:
+        """Refuse a folder that is not there, or not mounted: every row would be dropped and made again."""
+        for folder, name in self._folders():
+            if not _holds_anything(folder) and self._names_files(name):
+                raise RunError(
+                    f"{folder}: holds nothing, and the rows of {self._job.out} name files in it. Bring it back (is it "
+                    f"mounted, and is this its name?), or choose another --out to make all of them again."
+                )
+
+    def _names_files(self, column: str) -> bool:
+        path = self._journal_path
+        return path.is_file() and any(entry.row.get(column) for entry in whole_lines(path))
+
+    def _folders(self) -> Iterator[tuple[Path, str]]:
+        """Give the folders of this run, each with the column that names files in it."""
+        for folder, name in ((self._job.maps, "map"), (self._job.overlays, "overlay")):
+            if folder is not None:
+                yield folder, name
+
     def _is_kept(self, row: Row) -> bool:
         """Drop what is to be tried again: failures if asked, and rows whose files a power cut took."""
         if self._job.retry_failed and row["status"] == "failed":
             return False
-        return all(
-            folder is None or not row[name] or _has_content(folder / row[name])
-            for folder, name in ((self._job.maps, "map"), (self._job.overlays, "overlay"))
-        )
+        return all(not row[name] or _has_content(folder / row[name]) for folder, name in self._folders())
 
 
 def _has_content(file: Path) -> bool:
@@ -146,6 +166,10 @@ def _has_content(file: Path) -> bool:
         return file.stat().st_size > 0
     except OSError:
         return False
+
+
+def _holds_anything(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is not None
 
 
 def journal_path(out: Path) -> Path:
