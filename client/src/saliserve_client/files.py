@@ -41,9 +41,10 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False, owner: str = 
             sync_folder(path.parent)
 
 
-def write_json(path: Path, value: object, *, durable: bool = False) -> None:
+def write_json(path: Path, value: object, *, durable: bool = False, owner: str = "") -> None:
     """Write indented JSON as :func:`write_whole` does."""
-    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), durable=durable)
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, text.encode(), durable=durable, owner=owner)
 
 
 def printable(name: str) -> str:

@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,25 @@ def test_nobody_takes_the_old_file_while_it_is_mended(
     with Journal(path) as journal:
         assert len(refused) == 1
         assert images(journal) == ["a"]
+
+
+def test_a_killed_mending_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Killed with the second file written and the first not yet replaced; all lines are there, and nothing else."""
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b'{"image":"a"}\ntorn')
+    script = (
+        "import os, pathlib, signal, sys\n"
+        "from saliserve_client.scoring.journal import Journal\n"
+        "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Journal(pathlib.Path(sys.argv[1]))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+    with Journal(path) as journal:
+        assert images(journal) == ["a"]
+
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_killed_writer_leaves_whole_lines_and_no_hold(tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,3 +71,24 @@ def test_a_missing_pyarrow_is_told_before_the_run(job: Job, monkeypatch: pytest.
         score(job, service)
 
     assert not service.sent
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from saliserve_client.scoring import parquet
+pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+parquet.write(pathlib.Path(sys.argv[1]), [])
+"""
+
+
+def test_a_table_whose_writing_was_killed_leaves_nothing_behind(job: Job) -> None:
+    """Gigabytes, with ten million rows; the process that goes on has another number."""
+    score(job, Service(), finish=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(job.out)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(job.out.parent.glob(".*"))
+
+    score(job, Service())
+
+    assert pq.read_metadata(job.out).num_rows == 40
+    assert list(job.out.parent.glob(".*")) == []

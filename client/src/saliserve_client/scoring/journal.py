@@ -159,7 +159,8 @@ class Journal:
         kept = sum(len(line) for _, line, row in _lines(self.path) if keep(row))
         if kept == os.fstat(self._descriptor).st_size:
             return
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        # Of a name that does not change: nobody else is here, and what a killed start left is written over.
+        temporary = self.path.with_name(f".{self.path.name}.part")
         with temporary.open("wb") as file:
             for _, line, row in _lines(self.path):
                 if keep(row):

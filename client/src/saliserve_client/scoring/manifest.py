@@ -91,7 +91,7 @@ class RunManifest:
         Raises:
             OutputError: It cannot be written.
         """
-        write_json(path, asdict(self), durable=True)
+        write_json(path, asdict(self), durable=True, owner="run")
 
 
 def read_manifest(path: Path) -> RunManifest | None:

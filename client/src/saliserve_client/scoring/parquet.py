@@ -50,7 +50,7 @@ def schema() -> Any:
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows to a Parquet file, whole or not at all.
+    """Write rows to a Parquet file, whole or not at all; by one process at a time.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
@@ -58,7 +58,8 @@ def write(path: Path, rows: Iterable[Row]) -> None:
     """
     pa = pyarrow()
     shape = schema()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Of a name that does not change, so that what a killed start left half is written over.
+    temporary = path.with_name(f".{path.name}.part")
     with writing(path):
         try:
             with pa.parquet.ParquetWriter(temporary, shape, compression="zstd") as writer:
