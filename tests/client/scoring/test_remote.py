@@ -101,6 +101,25 @@ def test_a_kind_of_address_whose_package_is_missing_names_it() -> None:
         names("s3://bucket/folder")
 
 
+class StoreError(Exception):
+    """As the libraries behind fsspec have them: an expired token is no OSError."""
+
+
+@pytest.mark.parametrize("call", ["_open", "find", "glob", "isdir", "cat_file"])
+def test_errors_of_a_stores_own_name_the_address(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("the token has expired")
+
+    fsspec.filesystem("memory").pipe("/bucket/list.txt", b"b.jpg\n")
+    given = {"glob": f"{bucket}/*.jpg", "cat_file": f"{bucket}/list.txt"}.get(call, bucket)
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), call, refuse)
+
+    with pytest.raises(errors.FileError, match=r"memory:.*: cannot be read: the token has expired"):
+        [item.read() for item in Source(given).items()]
+
+
 def test_a_plain_run_reads_addresses_too(bucket: str, tmp_path: Path) -> None:
     """One that vanished meanwhile gets a row with its error, as a file would."""
     fsspec.filesystem("memory").pipe("/bucket/list.txt", b"b.jpg\ngone.jpg\n")

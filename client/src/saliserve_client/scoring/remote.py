@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
-from saliserve_client.errors import FileError, MissingPackageError
+from saliserve_client.errors import FileError, MissingPackageError, SaliserveError
 from saliserve_client.images import ImageFile, bounded
 
 
@@ -29,13 +30,8 @@ def read(address: str) -> ImageFile:
         ImageTooLargeError: It is no picture that a service takes.
     """
     system, path = _opened(address)
-    try:
-        with system.open(path, "rb") as file:
-            return ImageFile(address, bounded(file, address))
-    except FileNotFoundError:
-        raise FileError(f"{address}: no such file") from None
-    except OSError as error:
-        raise FileError(f"{address}: cannot be read: {error}") from error
+    with _asking(address), system.open(path, "rb") as file:
+        return ImageFile(address, bounded(file, address))
 
 
 def kind(address: str) -> str:
@@ -45,17 +41,17 @@ def kind(address: str) -> str:
         FileError: The address is none, or what is behind it cannot be asked.
     """
     system, path = _opened(address)
-    try:
+    with _asking(address):
         return "folder" if system.isdir(path) else "file" if system.isfile(path) else "nothing"
-    except OSError as error:
-        raise FileError(f"{address}: cannot be reached: {error}") from error
 
 
 def below(folder: str) -> Iterator[tuple[str, str]]:
     """List the files below a folder, in the order of their names: the name below it, and the address."""
     system, path = _opened(folder)
     root = PurePosixPath("/" + path.strip("/"))
-    for found in sorted(system.find(path)):
+    with _asking(folder):
+        names = sorted(system.find(path))
+    for found in names:
         name = PurePosixPath("/" + found.strip("/")).relative_to(root).as_posix()
         yield name, system.unstrip_protocol(found)
 
@@ -63,7 +59,9 @@ def below(folder: str) -> Iterator[tuple[str, str]]:
 def matching(pattern: str) -> Iterator[str]:
     """List the addresses of the files that a pattern fits, in order; hidden ones fit none, as in a shell."""
     system, path = _opened(pattern)
-    for found in sorted(system.glob(path)):
+    with _asking(pattern):
+        names = sorted(system.glob(path))
+    for found in names:
         if not PurePosixPath(found).name.startswith(".") and system.isfile(found):
             yield system.unstrip_protocol(found)
 
@@ -75,10 +73,8 @@ def content(address: str) -> io.BytesIO:
         FileError: It cannot be read.
     """
     system, path = _opened(address)
-    try:
+    with _asking(address):
         return io.BytesIO(system.cat_file(path))
-    except OSError as error:
-        raise FileError(f"{address}: cannot be read: {error}") from error
 
 
 def parent(address: str) -> str:
@@ -89,6 +85,23 @@ def parent(address: str) -> str:
         's3://bucket/lists'
     """
     return address.rpartition("/")[0]
+
+
+@contextmanager
+def _asking(address: str) -> Iterator[None]:
+    """Name the address in every failure. Each store's library has errors of its own, most of them no ``OSError``.
+
+    Raises:
+        FileError: In place of all of them.
+    """
+    try:
+        yield
+    except SaliserveError:
+        raise
+    except FileNotFoundError:
+        raise FileError(f"{address}: no such file") from None
+    except Exception as error:
+        raise FileError(f"{address}: cannot be read: {str(error) or type(error).__name__}") from error
 
 
 def _opened(address: str) -> tuple[Any, str]:
