@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 from saliserve_client import errors
 from saliserve_client.cli import main
-from saliserve_client.cli.exits import MEANINGS, exit_code
+from saliserve_client.cli.exits import MEANINGS, OUTPUT, exit_code
+from saliserve_client.scoring.rows import Content, failed
 
 from tests.server import LONGEST_S
 
@@ -51,6 +53,15 @@ def another_service() -> Iterator[str]:
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "cat.jpg"
     path.write_bytes(b"x")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """What a run over one image that could not be read leaves."""
+    path = tmp_path / "table.jsonl"
+    row = failed(Content("cat.jpg"), errors.FileError("gone"), attempts=0)
+    path.write_text(json.dumps(row) + "\n")
     return path
 
 
@@ -146,6 +157,47 @@ def test_the_readme_lists_the_exit_codes_as_they_are() -> None:
 
     for code, meaning in MEANINGS.items():
         assert f"| {code} | {meaning} |" in readme
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--concurrency", "many", "'many' is no whole number"),
+        ("--concurrency", "0", "0 is less than 1"),
+        ("--timeout", "-1", "'-1' is no number of seconds above 0"),
+        ("--patience", "nan", "'nan' is no number of seconds above 0"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_2(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
+) -> None:
+    """A patience that is no number would never end, and a limit below 0 fail in the HTTP library."""
+    with pytest.raises(SystemExit) as exited:
+        main(["score", "photos", "--out", "o.jsonl", f"{option}={value}"])
+
+    assert exited.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_result_for_which_there_is_no_space_is_8(table: Path) -> None:
+    """`saliserve report table.jsonl > /full/disk`."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "saliserve_client", "report", str(table)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == OUTPUT
+    assert done.stderr == "saliserve: standard output: cannot be written: No space left on device\n"
+
+
+def test_a_failure_that_nobody_hears_keeps_its_exit_code() -> None:
+    """`saliserve score ... 2>&1 | head`: 0 would say that all is done."""
+    command = [sys.executable, "-m", "saliserve_client", "explain", "/nowhere", "--json"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        code = subprocess.run(command, stdout=closed, stderr=closed, check=False).returncode
+
+    assert code == 3
 
 
 def test_a_reader_that_has_enough_is_no_failure() -> None:

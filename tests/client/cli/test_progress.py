@@ -57,3 +57,34 @@ def test_the_line_tells_rate_and_time_to_go(tmp_path: Path, stream: io.StringIO,
     assert "10/20  2.0 images/s  ETA 0:05  1 failed" in shown
     assert ("\r" in shown) is redrawn
     assert shown.count("\n") == 1
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed, or a log on a full disk."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_run_goes_on_when_nobody_sees_its_progress(tmp_path: Path) -> None:
+    """`saliserve score ... 2>&1 | head` stopped it, with exit code 0."""
+    (tmp_path / "0.jpg").write_bytes(b"0")
+    job = Job(Source(str(tmp_path)), tmp_path / "out.jsonl", explain=False)
+    output = Output(job, RunManifest(job.deciding()))
+    times = iter(range(0, 1000, 100))
+    progress = Progress(1, output, stream=Gone(), clock=lambda: float(next(times)))
+
+    async def work() -> None:
+        http = httpx2.AsyncClient(base_url="http://service", transport=httpx2.MockTransport(Service()))
+        async with AsyncClient(http=http) as client:
+            run = Run(client, job, output, watch=progress)
+            await run.work()
+            progress.close(run)
+
+    asyncio.run(work())
+    output.close()
+
+    assert output.counts == {"images": 1, "scored": 1}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 
 from saliserve_client.cli.console import Console
-from saliserve_client.cli.exits import INTERRUPTED, OK, exit_code
+from saliserve_client.cli.exits import INTERRUPTED, exit_code
 from saliserve_client.cli.parser import parser
 from saliserve_client.errors import SaliserveError
 
@@ -27,11 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options, Console(as_json=options.json))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads us has enough (`saliserve models | head`). Python would complain about the
-        # same pipe once more on its way out, so it gets another.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:

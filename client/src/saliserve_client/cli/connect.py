@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from typing import Any
 
@@ -27,13 +28,17 @@ def connection_options() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--timeout",
-        type=float,
+        type=seconds,
         default=defaults.TIMEOUT_S,
         metavar="SECONDS",
         help="longest wait for an answer",
     )
     group.add_argument(
-        "--retries", type=int, default=3, metavar="N", help="further attempts when it is busy or away"
+        "--retries",
+        type=int,
+        default=3,
+        metavar="N",
+        help="further attempts when it is busy or away; score has --patience for its images",
     )
     group.add_argument(
         "--ca", metavar="FILE", help="trust these certificate authorities instead of the system's"
@@ -43,6 +48,21 @@ def connection_options() -> argparse.ArgumentParser:
         "--certificate", nargs=2, metavar=("CERT", "KEY"), help="certificate to show to the service"
     )
     return options
+
+
+def seconds(text: str) -> float:
+    """Read a time span of a command line.
+
+    Raises:
+        ArgumentTypeError: No number, not positive, or endless.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (0 < number < math.inf):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return number
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from saliserve_client.cli.exits import exit_code
-from saliserve_client.errors import SaliserveError
+from saliserve_client.errors import OutputError, SaliserveError
 
 
 class Console:
@@ -21,15 +23,26 @@ class Console:
         self.as_json = as_json
 
     def result(self, value: object, lines: Sequence[str]) -> None:
-        """Give the result: *value* if JSON was asked for, *lines* otherwise."""
+        """Give the result: *value* if JSON was asked for, *lines* otherwise.
+
+        Raises:
+            OutputError: It cannot be written, as to a file on a full disk.
+        """
         text = json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines)
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads us has enough (`saliserve models | head`)
+            _give_up_output()
+        except OSError as error:
+            _give_up_output()
+            raise OutputError(f"standard output: cannot be written: {error.strerror or error}") from error
 
     def note(self, text: str) -> None:
-        """Say something beside the result."""
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        """Say something beside the result; where nobody can hear it, that changes nothing."""
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
     def fail(self, error: SaliserveError) -> None:
         """Give a failure as one line, and as JSON if that was asked for."""
@@ -46,4 +59,10 @@ class Console:
                 "retry_after_s": error.retry_after_s,
                 "exit_code": exit_code(error),
             }
-            self.result({"error": told}, [])
+            with suppress(OutputError):  # the exit code says what has failed first
+                self.result({"error": told}, [])
+
+
+def _give_up_output() -> None:
+    """Put something else in the place of standard output, of which Python would complain once more on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from saliserve_client._version import __version__
-from saliserve_client.cli.connect import connection_options
+from saliserve_client.cli.connect import connection_options, seconds
 from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import MEANINGS
 
@@ -138,7 +138,7 @@ def _score(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--patience",
-        type=float,
+        type=seconds,
         default=600.0,
         metavar="SECONDS",
         help="stop after that long without any answer",
@@ -255,7 +255,10 @@ def _method_options(command: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
     return number

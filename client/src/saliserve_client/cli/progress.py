@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from saliserve_client.cli.bar import bar, duration
@@ -63,13 +64,17 @@ class Progress:
         """Show the last state and leave the line."""
         self._show(run)
         if self._terminal:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
 
     def _show(self, run: Scoring) -> None:
         text = self.line(run)
-        self._stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        self._stream.flush()
+        self._write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        """Write, or leave it: a terminal that was closed or a log on a full disk must not end the run."""
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
     def line(self, run: Scoring) -> str:
         """Say where the run is."""

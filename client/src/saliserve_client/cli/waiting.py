@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from saliserve_client.cli.bar import bar, duration
@@ -37,8 +38,9 @@ class Waiting:
 
     def _write(self, text: str) -> None:
         if self._terminal:
-            self._stream.write(text)
-            self._stream.flush()
+            with suppress(OSError):  # a terminal that was closed
+                self._stream.write(text)
+                self._stream.flush()
 
 
 def line(progress: Progress) -> str:
