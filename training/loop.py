@@ -15,14 +15,13 @@ from training.arms.situation import Outcome, Situation
 from training.config import Config
 from training.data.batches import Augmented, load
 from training.data.pictures import limited
-from training.errors import DivergedError
 from training.guard import guard_holds, roll_back
 from training.log import RunLog
 from training.monitors import answer_measures, observe
 from training.passes import Passes
 from training.random import seed_of, stream
 from training.schedule import intensity_at, learning_rate_at
-from training.trainer import BEST, LAST, Progress, Trainer, prepare, save
+from training.trainer import BEST, LAST, Progress, Trainer, check_finite, diverged, prepare, save
 
 
 def fit(
@@ -42,7 +41,7 @@ def fit(
         DataError: The data cannot be trained on.
         ConfigurationError: No such network or layer.
         CheckpointError: The folder holds a run of other settings, or a checkpoint cannot be read or written.
-        DivergedError: The loss is no longer finite.
+        DivergedError: The loss, or a weight, is no longer finite.
     """
     if config.device.threads is not None:
         torch.set_num_threads(config.device.threads)
@@ -121,10 +120,8 @@ def _step(trainer: Trainer, outcome: Outcome) -> float:
     value = float(loss.detach())
     if not math.isfinite(value):
         progress = trainer.progress
-        raise DivergedError(
-            f"the loss is {value} at epoch {progress.epoch + 1}, step {progress.step + 1}. The checkpoint in "
-            f"{trainer.config.output} is from before; lower optimiser.learning_rate or check the data.",
-            where=str(trainer.config.output),
+        raise diverged(
+            trainer, f"the loss is {value} at epoch {progress.epoch + 1}, step {progress.step + 1}"
         )
     trainer.optimiser.zero_grad(set_to_none=True)
     trainer.fabric.backward(loss)
@@ -135,6 +132,7 @@ def _step(trainer: Trainer, outcome: Outcome) -> float:
 
 def _finish_epoch(trainer: Trainer, losses: list[float]) -> dict[str, float]:
     progress, config = trainer.progress, trainer.config
+    check_finite(trainer)
     steps = max(1, len(losses))
     measures = {f"validation/{name}": value for name, value in _validate(trainer).items()}
     accuracy = measures["validation/accuracy"]

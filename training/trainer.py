@@ -22,7 +22,7 @@ from training.config import Config, OptimiserConfig
 from training.data.batches import Order
 from training.data.pictures import Pictures
 from training.data.read import read_training
-from training.errors import CheckpointError
+from training.errors import CheckpointError, DivergedError
 from training.models import build_network
 from training.passes import Passes
 from training.random import seed_of
@@ -134,7 +134,13 @@ def is_finished(config: Config) -> bool:
 
 
 def save(trainer: Trainer, name: str) -> None:
-    """Write a checkpoint, from the first process alone."""
+    """Write a checkpoint, from the first process alone.
+
+    Raises:
+        DivergedError: Its weights are no longer finite; the checkpoint before it stays.
+        CheckpointError: It cannot be written.
+    """
+    check_finite(trainer)
     if not trainer.fabric.is_global_zero:
         return
     facts: dict[str, Any] = {
@@ -146,6 +152,37 @@ def save(trainer: Trainer, name: str) -> None:
     tensors = dict(trainer.network.state_dict())
     save_checkpoint(
         trainer.config.output / name, Checkpoint(tensors, optimiser_tensors(trainer.optimiser), facts)
+    )
+
+
+def check_finite(trainer: Trainer) -> None:
+    """Refuse to go on with weights of which nothing comes back.
+
+    A gradient may overflow under a finite loss, and the loss says so only a step later.
+
+    Raises:
+        DivergedError: Some number is not finite.
+    """
+    progress = trainer.progress
+    for name, value in trainer.network.state_dict().items():
+        if not bool(value.isfinite().all()):
+            raise diverged(
+                trainer, f"{name} is no longer finite after epoch {progress.epoch + 1}, step {progress.step}"
+            )
+
+
+def diverged(trainer: Trainer, what: str) -> DivergedError:
+    """Say where a run came to nothing, and what is left of it."""
+    output = trainer.config.output
+    left = (
+        f"The checkpoint in {output} is from before; a run of other settings may begin with it "
+        "(model.initial_weights), in an output of its own."
+        if (output / LAST).is_file()
+        else "No checkpoint had been written yet."
+    )
+    return DivergedError(
+        f"{what}. Lower optimiser.learning_rate or check the data. {left}",
+        where=str(output),
     )
 
 

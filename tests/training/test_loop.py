@@ -108,6 +108,35 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(make_conf
     assert all(value.isfinite().all() for value in kept.network.values())
 
 
+@pytest.mark.parametrize(("step", "kept"), [(2, 1), (4, 3)])
+def test_weights_that_are_not_finite_are_never_kept(step, kept, make_config, monkeypatch):
+    """A gradient may overflow under a finite loss, which says so one step later: in the epoch, or at its very end."""
+    config = make_config(checkpoint_seconds=1e-9)
+    take, count = training.loop._step, 0
+
+    def overflow(trainer, outcome):
+        nonlocal count
+        value, count = take(trainer, outcome), count + 1
+        if count == step:
+            with torch.no_grad():
+                next(trainer.network.parameters()).fill_(float("inf"))
+        return value
+
+    monkeypatch.setattr(training.loop, "_step", overflow)
+    with pytest.raises(
+        DivergedError, match=rf"no longer finite after epoch 1, step {step}\..*initial_weights"
+    ):
+        fit(config, quiet=True)
+    found = load_checkpoint(config.output / "last.safetensors")
+    assert found.facts["progress"]["step"] == kept
+    assert all(value.isfinite().all() for value in found.network.values())
+
+
+def test_a_run_that_diverges_at_once_promises_no_checkpoint(make_config):
+    with pytest.raises(DivergedError, match="No checkpoint had been written"):
+        fit(make_config(optimiser__learning_rate=1e30, optimiser__warm_up=0.0), quiet=True)
+
+
 def test_a_folder_with_another_run_is_not_overwritten(make_config):
     fit(make_config(), quiet=True)
     with pytest.raises(CheckpointError, match="arm"):
