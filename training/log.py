@@ -21,7 +21,9 @@ class RunLog:
     def __init__(self, folder: Path, epochs_done: int) -> None:
         self._path = folder / METRICS
         kept = [line for line in read_metrics(folder) if line["epoch"] < epochs_done]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        fresh = folder / f".{METRICS}"
+        fresh.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        fresh.replace(self._path)
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=epochs_done)
 
     def epoch(self, number: int, measures: Mapping[str, float]) -> None:
@@ -38,8 +40,20 @@ class RunLog:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the lines of a run, oldest first; none if there is no log yet."""
+    """Read the lines of a run, oldest first; none if there is no log yet.
+
+    Of a line that a full disk or a power cut left half-written, nothing: its epoch is done again.
+    """
     path = folder / METRICS
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [found for found in map(_parsed, lines) if found is not None]
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) and "epoch" in found else None

@@ -54,6 +54,8 @@ def fit(
             measures = _epoch(trainer, after_step)
             if log is not None:
                 log.epoch(trainer.progress.epoch - 1, measures)
+            # After its line: a run that is killed in between drops the line and does the epoch again.
+            save(trainer, LAST)
     finally:
         if log is not None:
             log.close()
@@ -156,7 +158,6 @@ def _finish_epoch(trainer: Trainer, losses: list[float]) -> dict[str, float]:
             save(trainer, BEST)
     else:
         roll_back(trainer)
-    save(trainer, LAST)
     return measures
 
 

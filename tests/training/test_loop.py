@@ -8,7 +8,7 @@ import training.loop
 from training.arms.situation import Outcome
 from training.checkpoint import load_checkpoint
 from training.errors import CheckpointError, DivergedError
-from training.log import read_metrics
+from training.log import RunLog, read_metrics
 from training.loop import fit
 from training.trainer import Trainer, prepare
 
@@ -135,6 +135,33 @@ def test_weights_that_are_not_finite_are_never_kept(step, kept, make_config, mon
 def test_a_run_that_diverges_at_once_promises_no_checkpoint(make_config):
     with pytest.raises(DivergedError, match="No checkpoint had been written"):
         fit(make_config(optimiser__learning_rate=1e30, optimiser__warm_up=0.0), quiet=True)
+
+
+def test_a_run_killed_between_its_checkpoint_and_its_log_misses_no_line(make_config, monkeypatch):
+    """The line of the last epoch is where an evaluation finds what a step cost."""
+    config, write = make_config(), RunLog.epoch
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(RunLog, "epoch", killed)
+    with pytest.raises(Killed):
+        fit(config, quiet=True)
+    monkeypatch.setattr(RunLog, "epoch", write)
+    fit(config, quiet=True)
+    assert [line["epoch"] for line in read_metrics(config.output)] == [0, 1]
+
+
+@pytest.mark.parametrize("torn", [b'{"epoch": 1, "lo', b"\x00" * 40, b"\xff\n"])
+def test_a_log_that_ends_in_half_a_line_is_gone_on_with(torn, make_config):
+    """A disk that was full took the rest of it, or a power cut left zeros."""
+    config = make_config()
+    with pytest.raises(Killed):
+        fit(config, quiet=True, after_step=kill_after(5))
+    path = config.output / "metrics.jsonl"
+    path.write_bytes(path.read_bytes() + torn)
+    fit(config, quiet=True)
+    assert [line["epoch"] for line in read_metrics(config.output)] == [0, 1]
 
 
 def test_a_folder_with_another_run_is_not_overwritten(make_config):
