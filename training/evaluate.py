@@ -54,7 +54,7 @@ def evaluate_run(
     began = time.monotonic()
     run = open_run(folder)
     torch.set_num_threads(run.config.device.threads or torch.get_num_threads())
-    test = read_test(run.config.data)
+    test = read_test(run.config.data, run.classes)
     logits, labels = answers(run.network, test, CPU)
     found = {
         "arm": run.config.arm,

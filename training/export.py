@@ -68,7 +68,7 @@ def export_run(
         BundleBuildError: The network cannot become a bundle.
     """
     run = open_run(folder)
-    pictures = limited(read_test(run.config.data), PARITY_IMAGES)
+    pictures = limited(read_test(run.config.data, run.classes), PARITY_IMAGES)
     images = [pictures.image(number).numpy() for number in range(len(pictures))]
     recipe = Recipe(
         name=name,

@@ -27,7 +27,8 @@ def read_folder(
         raise DataError(
             f"{folder} is no folder; expected {part}/<class>/<picture> below {root}", where=str(folder)
         )
-    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+    # What begins with a dot is some program's own: .ipynb_checkpoints, or ._03.jpg from a Mac.
+    classes = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _is_shown(entry)))
     if not classes:
         raise DataError(
             f"{folder} has no class folders; expected {part}/<class>/<picture>", where=str(folder)
@@ -36,8 +37,12 @@ def read_folder(
         (path, label)
         for label, name in enumerate(classes)
         for path in sorted((folder / name).iterdir())
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in SUFFIXES and _is_shown(path)
     ]
     return from_files(
         classes, files, policy=policy, size=size, in_memory=in_memory, skip_corrupt=skip_corrupt
     )
+
+
+def _is_shown(path: Path) -> bool:
+    return not path.name.startswith(".")

@@ -87,6 +87,28 @@ def checked(pictures: Pictures, where: str) -> Pictures:
     return pictures
 
 
+def aligned(pictures: Pictures, classes: tuple[str, ...], where: str) -> Pictures:
+    """Number the labels as training numbers them. A part without some class would number the later ones lower.
+
+    Args:
+        pictures: Of one part.
+        classes: Names, in the order of the logits.
+        where: The part, for messages.
+
+    Raises:
+        DataError: It has pictures of a class that training has not.
+    """
+    if pictures.classes == classes:
+        return pictures
+    found = [pictures.classes[label] for label in sorted(set(checked(pictures, where).labels.tolist()))]
+    if unknown := sorted(set(found) - set(classes)):
+        raise DataError(
+            f"{where} has pictures of {', '.join(unknown)}; training has {', '.join(classes)}", where=where
+        )
+    numbers = torch.tensor([classes.index(name) if name in classes else -1 for name in pictures.classes])
+    return replace(pictures, classes=classes, labels=numbers[pictures.labels])
+
+
 def from_files(
     classes: tuple[str, ...],
     files: Sequence[tuple[Path, int]],

@@ -6,7 +6,7 @@ from training.data.boxes import read_windows
 from training.data.folder import has_part, read_folder
 from training.data.idx import read_idx
 from training.data.library import TWO_PARTS, read_library
-from training.data.pictures import Pictures, checked, limited, split
+from training.data.pictures import Pictures, aligned, checked, limited, split
 
 
 def policy_of(config: DataConfig) -> ResizePolicy:
@@ -27,7 +27,7 @@ def read_training(config: DataConfig) -> tuple[Pictures, Pictures]:
     """
     training = read_part(config, "train")
     if _has_validation(config):
-        validation = read_part(config, "val")
+        validation = aligned(read_part(config, "val"), training.classes, f"{config.root} (validation)")
     else:
         training, validation = split(training, config.validation_fraction)
     training = limited(training, config.training_limit)
@@ -35,13 +35,18 @@ def read_training(config: DataConfig) -> tuple[Pictures, Pictures]:
     return checked(training, f"{config.root} (train)"), checked(validation, f"{config.root} (validation)")
 
 
-def read_test(config: DataConfig) -> Pictures:
+def read_test(config: DataConfig, classes: tuple[str, ...]) -> Pictures:
     """Read the test pictures; for evaluation only.
 
+    Args:
+        config: Of the data.
+        classes: Of the run, in the order of its logits.
+
     Raises:
-        DataError: As for :func:`read_training`.
+        DataError: As for :func:`read_training`; or they are of a class that training had not.
     """
-    return checked(read_part(config, "test"), f"{config.root} (test)")
+    where = f"{config.root} (test)"
+    return checked(aligned(read_part(config, "test"), classes, where), where)
 
 
 def read_part(config: DataConfig, part: str) -> Pictures:

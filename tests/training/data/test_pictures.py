@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,39 @@ def test_a_validation_part_of_its_own_is_used(pictures_root, tmp_path):
     assert (len(training), len(validation)) == (40, 16)
 
 
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_labels_mean_the_same_in_every_part(part, tmp_path):
+    """A part in which a class is missing would number the later ones lower, and be scored against other names."""
+    for where, names in (("train", "abc"), (part, "bc")):
+        for label, name in enumerate(names):
+            for number in range(4):
+                path = tmp_path / where / name / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                PIL.Image.new("RGB", (8, 8), (label, number, 0)).save(path)
+
+    def read() -> Pictures:
+        training, validation = read_training(folder(tmp_path))
+        return validation if part == "val" else read_test(folder(tmp_path), training.classes)
+
+    found = read()
+    assert found.classes == ("a", "b", "c")
+    assert found.labels.tolist() == [1, 1, 1, 1, 2, 2, 2, 2]
+    (tmp_path / part / "b").rename(tmp_path / part / "d")
+    with pytest.raises(DataError, match="pictures of d; training has a, b, c"):
+        read()
+
+
+def test_what_programs_hide_is_no_class_and_no_picture(pictures_root, tmp_path):
+    """Jupyter and macOS leave such in every folder; a class of them would give the network one answer more."""
+    shutil.copytree(pictures_root / "train", tmp_path / "train")
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
+    shutil.copy(tmp_path / "train" / "left" / "00.png", tmp_path / "train" / ".ipynb_checkpoints")
+    (tmp_path / "train" / "left" / "._00.png").write_bytes(b"no picture")
+    found = read_part(folder(tmp_path), "train")
+    assert found.classes == ("left", "right")
+    assert len(found) == 40
+
+
 def test_limits_take_an_even_share_of_each_class(pictures_root):
     training, validation = read_training(folder(pictures_root, training_limit=12, validation_limit=4))
     assert training.labels.bincount().tolist() == [6, 6]
@@ -66,8 +100,8 @@ def test_a_corrupt_picture_stops_by_name_or_is_skipped_and_counted(pictures_root
 
 
 def test_pictures_can_stay_on_disk(pictures_root):
-    lazy = read_test(folder(pictures_root, in_memory=False))
-    eager = read_test(folder(pictures_root))
+    lazy = read_test(folder(pictures_root, in_memory=False), ("left", "right"))
+    eager = read_test(folder(pictures_root), ("left", "right"))
     assert torch.equal(lazy.batch(range(16))[0], eager.batch(range(16))[0])
 
 
@@ -82,7 +116,7 @@ def test_an_empty_folder_and_a_single_class_are_refused(classes, count, said, tm
         for number in range(count):
             PIL.Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "test" / name / f"{number}.png")
     with pytest.raises(DataError, match=said):
-        read_test(folder(tmp_path))
+        read_test(folder(tmp_path), ("left", "right"))
 
 
 def test_a_missing_folder_is_refused(tmp_path):
