@@ -1,5 +1,6 @@
 """Measure a finished run on test pictures: accuracy, robustness, maps, receipts, stability, randomisation."""
 
+import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from torch import nn
 from service.bundle.build import Oracles, build_bundle
 from service.bundle.recipe import Recipe
 from training.answers import answers
-from training.data.pictures import Boxes, Pictures, limited
+from training.data.pictures import Boxes, Pictures, limited, told_skipped
 from training.data.read import policy_of, read_test
 from training.evaluation import write_evaluation
 from training.localisation import area_share
@@ -55,6 +56,7 @@ def evaluate_run(
     run = open_run(folder)
     torch.set_num_threads(run.config.device.threads or torch.get_num_threads())
     test = read_test(run.config.data, run.classes)
+    sys.stderr.write(told_skipped(test))
     logits, labels = answers(run.network, test, CPU)
     found = {
         "arm": run.config.arm,

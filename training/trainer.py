@@ -1,6 +1,7 @@
 """A run while it goes: what it holds, how it begins, and how it is kept and picked up again."""
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from training.checkpoint import (
 )
 from training.config import Config, OptimiserConfig
 from training.data.batches import Order
-from training.data.pictures import Pictures
+from training.data.pictures import Pictures, told_skipped
 from training.data.read import read_training
 from training.errors import CheckpointError, DivergedError
 from training.models import build_network
@@ -100,6 +101,8 @@ def prepare(config: Config, *, quiet: bool = False) -> Trainer:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     training, validation = read_training(config.data)
+    if fabric.is_global_zero and (left_out := told_skipped(training, validation)):
+        sys.stderr.write(left_out)
     network: nn.Module = build_network(config.model, len(training.classes))
     if config.model.initial_weights is not None:
         start = load_checkpoint(config.model.initial_weights)

@@ -164,6 +164,16 @@ def test_a_log_that_ends_in_half_a_line_is_gone_on_with(torn, make_config):
     assert [line["epoch"] for line in read_metrics(config.output)] == [0, 1]
 
 
+def test_pictures_left_out_are_counted_and_named(make_config, pictures_root, tmp_path, capsys):
+    """A thousand of them would otherwise go missing without a word."""
+    shutil.copytree(pictures_root, tmp_path / "data")
+    (tmp_path / "data" / "train" / "left" / "03.png").write_bytes(b"broken")
+    fit(make_config(data__root=tmp_path / "data", data__corrupt="skip"), quiet=True)
+    said = capsys.readouterr().err
+    assert said.count("training: 1 pictures cannot be decoded and are left out") == 1
+    assert "03.png" in said
+
+
 def test_a_folder_with_another_run_is_not_overwritten(make_config):
     fit(make_config(), quiet=True)
     with pytest.raises(CheckpointError, match="arm"):

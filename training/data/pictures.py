@@ -18,6 +18,9 @@ from training.random import seed_of
 
 LIMITS = ImageLimits(min_side=1)
 
+NAMED = 5
+"""Files that are named in a message."""
+
 Boxes = NDArray[np.float64]
 """``[count, 4]``: left, top, right, bottom of the object, in pixels of the network's image."""
 
@@ -109,6 +112,15 @@ def aligned(pictures: Pictures, classes: tuple[str, ...], where: str) -> Picture
     return replace(pictures, classes=classes, labels=numbers[pictures.labels])
 
 
+def told_skipped(*parts: Pictures) -> str:
+    """Say how many files were left out, and name some; nothing if none were."""
+    names = list(dict.fromkeys(name for part in parts for name in part.skipped))
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"training: {len(names)} pictures cannot be decoded and are left out: {', '.join(names[:NAMED])}{more}\n"
+
+
 def from_files(
     classes: tuple[str, ...],
     files: Sequence[tuple[Path, int]],
@@ -145,6 +157,12 @@ def from_files(
     labels = torch.tensor([label for _, label in files], dtype=torch.long)
     names = tuple(path.name for path in paths)
     if not in_memory:
+        if skip_corrupt:
+            raise DataError(
+                'data.corrupt = "skip" needs data.in_memory: what is decoded only in its turn is found too late '
+                'to be left out. Remove what is broken, with data.corrupt = "stop" to name it.',
+                where="data.corrupt",
+            )
         return Pictures(classes, labels, names, lambda i: load(paths[i]))
     kept, pictures, skipped = [], [], []
     for number, path in enumerate(paths):
@@ -192,4 +210,9 @@ def limited(pictures: Pictures, limit: int | None) -> Pictures:
     """Keep at most so many, an even share of each class as far as it goes, the same for every run."""
     if limit is None or limit >= len(pictures):
         return pictures
-    return split(pictures, limit / len(pictures))[1]
+    kept = split(pictures, limit / len(pictures))[1]
+    if len(kept):
+        return kept
+    # With so many classes that none is due a picture: any, or nothing would be left.
+    generator = torch.Generator().manual_seed(seed_of(0, "limit"))
+    return pictures.take(sorted(torch.randperm(len(pictures), generator=generator)[:limit].tolist()))

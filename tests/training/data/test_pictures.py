@@ -79,6 +79,22 @@ def test_what_programs_hide_is_no_class_and_no_picture(pictures_root, tmp_path):
     assert len(found) == 40
 
 
+@pytest.mark.parametrize("limit", [1, 20])
+def test_a_limit_below_the_number_of_classes_leaves_some(limit):
+    """Of a thousand classes with five pictures each none is due one of 128, nor of the eight for an export."""
+    labels = torch.arange(5000) % 1000
+    pictures = Pictures(tuple(map(str, range(1000))), labels, tuple(map(str, range(5000))), torch.tensor)
+    kept = limited(pictures, limit)
+    assert len(kept) == limit
+    assert kept.names == limited(pictures, limit).names
+
+
+def test_skipping_needs_pictures_in_memory(pictures_root):
+    """Otherwise a broken one stopped the run hours later, and recommended what was set."""
+    with pytest.raises(DataError, match=r"needs data\.in_memory"):
+        read_part(folder(pictures_root, corrupt="skip", in_memory=False), "train")
+
+
 def test_limits_take_an_even_share_of_each_class(pictures_root):
     training, validation = read_training(folder(pictures_root, training_limit=12, validation_limit=4))
     assert training.labels.bincount().tolist() == [6, 6]
