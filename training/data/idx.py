@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ FASHION = (
     "ankle boot",
 )
 UNSIGNED_BYTE = 8
+DIMENSIONS = 3
+"""Of images: number, height, width."""
 
 
 def read_idx_file(path: Path) -> NDArray[np.uint8]:
@@ -39,7 +42,7 @@ def read_idx_file(path: Path) -> NDArray[np.uint8]:
         zeros, kind, dimensions = struct.unpack_from(">HBB", data)
         shape = struct.unpack_from(f">{dimensions}I", data, 4)
         values = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
-    except (OSError, EOFError, struct.error) as error:
+    except (OSError, EOFError, zlib.error, ValueError, struct.error) as error:
         raise DataError(f"{path} cannot be read as an IDX file: {error}", where=str(path)) from error
     if zeros or kind != UNSIGNED_BYTE or values.size != np.prod(shape):
         raise DataError(
@@ -61,6 +64,11 @@ def read_idx(root: Path, part: str, *, policy: ResizePolicy, size: int) -> Pictu
     if len(images) != len(labels):
         raise DataError(
             f"{root} has {len(images)} images and {len(labels)} labels for {part}", where=str(root)
+        )
+    if images.ndim != DIMENSIONS or not len(images):
+        raise DataError(
+            f"{root} has {images.shape} values as images for {part}; expected some, of a height and a width",
+            where=str(root),
         )
     stack = torch.stack([to_size(np.repeat(image[:, :, None], 3, axis=2), policy, size) for image in images])
     names = tuple(f"{part}-{number}" for number in range(len(labels)))

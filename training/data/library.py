@@ -12,6 +12,9 @@ from training.errors import DataError
 TWO_PARTS = frozenset({"CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "KMNIST", "USPS"})
 """Sets whose class takes ``train=``; the others take ``split=``."""
 
+PUBLISHED_AS = {("Imagenette", "test"): "val"}
+"""Parts by the names that their sets have for them."""
+
 
 def read_library(config: DataConfig, part: str, policy: ResizePolicy) -> Pictures:
     """Read one part of a torchvision set.
@@ -29,10 +32,17 @@ def read_library(config: DataConfig, part: str, policy: ResizePolicy) -> Picture
         raise DataError(
             f"torchvision has no data set {config.name!r}, such as CIFAR100 or PCAM", where="data.name"
         )
-    choice = {"train": part == "train"} if config.name in TWO_PARTS else {"split": part}
+    split = PUBLISHED_AS.get((config.name, part), part)
+    choice = {"train": part == "train"} if config.name in TWO_PARTS else {"split": split}
     try:
         found = maker(root=str(config.root), download=True, **choice)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{config.name} has no part {split!r} to ask for: {error}. Write its pictures to folders, and set "
+            'data.kind = "folder".',
+            where="data.name",
+        ) from error
+    except (OSError, RuntimeError) as error:
         raise DataError(
             f"{config.name} ({part}) is not in {config.root} and cannot be downloaded: {error}",
             where="data.root",

@@ -53,3 +53,19 @@ def test_labels_out_of_range_are_refused(root):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
         read_training(config(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x00\x08\x03", gzip.compress(b"x")[:10] + b"\xff" * 20])
+def test_a_damaged_file_is_named(content, root):
+    """Cut off in its header, or packed data that do not unpack."""
+    (root / "train-images-idx3-ubyte.gz").write_bytes(content)
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        read_training(config(root))
+
+
+def test_a_file_without_pictures_says_so(root):
+    for name, shape in (("train-images-idx3-ubyte.gz", (0, 6, 6)), ("train-labels-idx1-ubyte", (0,))):
+        data = pack(np.zeros(shape, np.uint8))
+        (root / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    with pytest.raises(DataError, match=r"\(0, 6, 6\)"):
+        read_training(config(root))
