@@ -112,7 +112,9 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("configuration", nargs="?", type=Path, help="a TOML file; flags override it")
+    parser.add_argument(
+        "configuration", nargs="?", type=Path, help="a TOML file, or a run's config.json; flags override it"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     for key, meaning in keys():
         parser.add_argument(f"--{key}", dest=key, metavar="VALUE", help=meaning.replace("%", "%%"))

@@ -1,5 +1,6 @@
 """The settings of a run: defaults, then a TOML file, then flags. An unknown key is an error."""
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -233,6 +234,31 @@ class Config(Section):
     device: DeviceConfig = DeviceConfig()
 
 
+INCIDENTAL = frozenset({"output", "checkpoint_seconds", "device", "data.workers", "data.in_memory"})
+"""Keys, and sections, that say where and how fast a run is made, and not what comes out."""
+
+
+def changed_settings(first: Config, second: Config) -> list[str]:
+    """Name every key that decides what comes out of a run and differs.
+
+    Examples:
+        >>> changed_settings(load_config(None, {"attack.steps": "7", "output": "a"}), Config())
+        ['attack.steps']
+    """
+    return [
+        key
+        for key, _ in keys()
+        if not INCIDENTAL & {key, key.partition(".")[0]} and _setting(first, key) != _setting(second, key)
+    ]
+
+
+def _setting(config: Config, key: str) -> Any:
+    found: Any = config
+    for name in key.split("."):
+        found = getattr(found, name)
+    return found
+
+
 def keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str]]:
     """List every key with its dots, and what it means.
 
@@ -251,7 +277,7 @@ def load_config(path: Path | None, flags: Mapping[str, str]) -> Config:
     """Merge defaults, a file and flags; the later ones win.
 
     Args:
-        path: A TOML file; None for none.
+        path: A TOML file, or the ``config.json`` of a run; None for none.
         flags: Values as written on the command line, by dotted key.
 
     Raises:
@@ -290,10 +316,13 @@ def validated(settings: Mapping[str, Any], where: str) -> Config:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Read a TOML file, or the ``config.json`` of a run."""
+    form, parsed = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read as TOML: {error}", where=str(path)) from error
+        found: dict[str, Any] = parsed(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read as {form}: {error}", where=str(path)) from error
+    return found
 
 
 def _value(text: str) -> Any:

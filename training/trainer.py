@@ -19,7 +19,7 @@ from training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
-from training.config import Config, OptimiserConfig
+from training.config import Config, OptimiserConfig, changed_settings, validated
 from training.data.batches import Order
 from training.data.pictures import Pictures, told_skipped
 from training.data.read import read_training
@@ -128,11 +128,17 @@ def prepare(config: Config, *, quiet: bool = False) -> Trainer:
 
 
 def is_finished(config: Config) -> bool:
-    """Say whether the run's folder holds its last epoch."""
+    """Say whether the run's folder holds its last epoch.
+
+    Raises:
+        CheckpointError: It holds a run of other settings, whose results are not this one's.
+    """
     path = config.output / LAST
     if not path.is_file():
         return False
-    epoch: int = load_checkpoint(path).facts["progress"]["epoch"]
+    checkpoint = load_checkpoint(path)
+    _check_settings(config, checkpoint)
+    epoch: int = checkpoint.facts["progress"]["epoch"]
     return epoch >= config.optimiser.epochs
 
 
@@ -212,17 +218,18 @@ def _fabric(config: Config) -> Fabric:
     return fabric
 
 
-def _resume(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    stored = {**checkpoint.facts["config"], "output": None, "checkpoint_seconds": None, "device": None}
-    asked = json.loads(trainer.config.model_dump_json())
-    asked |= {"output": None, "checkpoint_seconds": None, "device": None}
-    changed = [key for key in asked if asked[key] != stored.get(key)]
+def _check_settings(config: Config, checkpoint: Checkpoint) -> None:
+    changed = changed_settings(validated(checkpoint.facts["config"], str(config.output / LAST)), config)
     if changed:
         raise CheckpointError(
-            f"{trainer.config.output} holds a run with other settings of {changed}. Choose another output, or "
-            "the settings of its config.json.",
+            f"{config.output} holds a run with other settings of {', '.join(changed)}. Choose another output, or the "
+            "settings of its config.json.",
             where=changed[0],
         )
+
+
+def _resume(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    _check_settings(trainer.config, checkpoint)
     restore_network(trainer.network, checkpoint, str(Path(trainer.config.output) / LAST))
     restore_optimiser(trainer.optimiser, checkpoint.optimiser)
     trainer.progress = Progress(**checkpoint.facts["progress"])

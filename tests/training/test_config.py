@@ -1,6 +1,6 @@
 import pytest
 
-from training.config import keys, load_config
+from training.config import Config, changed_settings, keys, load_config
 from training.errors import ConfigurationError
 
 
@@ -40,3 +40,23 @@ def test_none_switches_off():
 
 def test_every_key_says_what_it_means():
     assert all(meaning for _, meaning in keys())
+
+
+def test_the_settings_that_a_run_stores_can_be_read_again(tmp_path):
+    """Its card says so: `python -m training fit` with its config.json makes it once more."""
+    path = tmp_path / "config.json"
+    config = load_config(None, {"arm": "scaat", "budget.mean_epsilon": "none", "seed": "3"})
+    path.write_text(config.model_dump_json(indent=2))
+    assert load_config(path, {}) == config
+    path.write_text("{")
+    with pytest.raises(ConfigurationError, match="cannot be read as JSON"):
+        load_config(path, {})
+
+
+def test_where_a_run_is_made_is_no_other_setting():
+    flags = {"output": "elsewhere", "device.threads": "4", "data.workers": "2", "data.in_memory": "false"}
+    assert changed_settings(load_config(None, flags), Config()) == []
+    assert changed_settings(load_config(None, {"data.size": "64", "seed": "1"}), Config()) == [
+        "seed",
+        "data.size",
+    ]

@@ -164,6 +164,13 @@ def test_a_log_that_ends_in_half_a_line_is_gone_on_with(torn, make_config):
     assert [line["epoch"] for line in read_metrics(config.output)] == [0, 1]
 
 
+def test_a_run_goes_on_on_a_machine_with_less_memory(make_config):
+    """Where pictures are kept, and who decodes them, changes no weight."""
+    with pytest.raises(Killed):
+        fit(make_config(checkpoint_seconds=1e-9), quiet=True, after_step=kill_after(2))
+    assert fit(make_config(data__in_memory="false"), quiet=True).epoch == 2
+
+
 def test_pictures_left_out_are_counted_and_named(make_config, pictures_root, tmp_path, capsys):
     """A thousand of them would otherwise go missing without a word."""
     shutil.copytree(pictures_root, tmp_path / "data")

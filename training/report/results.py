@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.config import Config, changed_settings, load_config
 from training.errors import CheckpointError
 from training.evaluation import EVALUATION, read_evaluation
 from training.experiment import Experiment
+from training.trainer import CONFIG
 
 OPERATORS = ("gaussian_blur", "channel_mean", "road", "noise", "black")
 
@@ -51,11 +53,13 @@ def collect(experiment: Experiment) -> Results:
     """Read every evaluation there is.
 
     Raises:
-        CheckpointError: There is none at all, or runs were evaluated on different pictures.
+        CheckpointError: There is none at all, they are of other settings than the experiment's, or runs were evaluated
+            on different pictures or by different attacks.
     """
     found, missing = {}, []
     for key, config in experiment.runs.items():
         if (config.output / EVALUATION).is_file():
+            _check_settings(config)
             found[key] = read_evaluation(config.output)
         else:
             missing.append(key)
@@ -67,6 +71,20 @@ def collect(experiment: Experiment) -> Results:
     if len(pictures) > 1:
         raise CheckpointError(f"runs of {experiment.name} were evaluated on different pictures; use --again")
     return Results(experiment, found, tuple(missing))
+
+
+def _check_settings(config: Config) -> None:
+    """Refuse to call a run by settings that it was not made with."""
+    path = config.output / CONFIG
+    if not path.is_file():
+        return
+    changed = changed_settings(load_config(path, {}), config)
+    if changed:
+        raise CheckpointError(
+            f"{config.output} was made with other settings of {', '.join(changed)} than the experiment has now. Set "
+            "them back, or remove the run.",
+            where=changed[0],
+        )
 
 
 @dataclass(frozen=True, slots=True)
