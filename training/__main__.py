@@ -2,13 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from service.bundle.arguments import moment
 from service.errors import SaliserveError
 from training.config import keys, load_config
-from training.evaluate import evaluate_run
-from training.evaluation import EVALUATION
+from training.errors import ConfigurationError
+from training.evaluate import evaluate_run, is_evaluated
 from training.experiment import read_experiment
 from training.export import export_run
 from training.loop import fit
@@ -23,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
         options.run(options)
     except SaliserveError as error:
         print(f"training: {error.detail}", file=sys.stderr)
+        return 2
+    except OSError as error:  # such as a full disk under the log or a report
+        print(f"training: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -41,20 +45,28 @@ def _parser() -> argparse.ArgumentParser:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     parser.add_argument(
-        "--map-images", type=int, default=50, help="test pictures whose maps are judged (default 50)"
+        "--map-images", type=_positive, default=50, help="test pictures whose maps are judged (default 50)"
     )
-    parser.add_argument("--robust-images", type=int, default=300, help="test pictures attacked (default 300)")
     parser.add_argument(
-        "--epsilons", type=int, nargs="+", default=[1, 2, 4], help="of attacks, in 1/255 (default 1 2 4)"
+        "--robust-images", type=_positive, default=300, help="test pictures attacked (default 300)"
     )
-    parser.add_argument("--again", action="store_true", help="also runs that have an evaluation")
+    parser.add_argument(
+        "--epsilons",
+        type=_positive,
+        nargs="+",
+        default=[1, 2, 4],
+        help="of attacks, in 1/255 (default 1 2 4)",
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="also runs that have an evaluation of their present weights"
+    )
     parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     epsilons = tuple(epsilon / 255 for epsilon in options.epsilons)
     for folder in options.runs:
-        if (folder / EVALUATION).is_file() and not options.again:
+        if is_evaluated(folder) and not options.again:
             continue
         found = evaluate_run(
             folder, map_images=options.map_images, robust_images=options.robust_images, epsilons=epsilons
@@ -129,7 +141,10 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
 
 
 def _experiment(options: argparse.Namespace) -> None:
-    for (arm, seed), config in read_experiment(options.experiment).runs.items():
+    runs = read_experiment(options.experiment).runs
+    _check_known("--only", options.only, [arm for arm, _ in runs])
+    _check_known("--seeds", options.seeds, [seed for _, seed in runs])
+    for (arm, seed), config in runs.items():
         if (options.only and arm not in options.only) or (options.seeds and seed not in options.seeds):
             continue
         if is_finished(config):
@@ -139,6 +154,26 @@ def _experiment(options: argparse.Namespace) -> None:
             f"{arm} seed {seed}: validation accuracy {ended.best_accuracy:.4f}, {ended.seconds:.0f} s",
             flush=True,
         )
+
+
+def _check_known(option: str, asked: Sequence[object] | None, known: Sequence[object]) -> None:
+    """Refuse what no run has; nothing would be trained, and 0 returned."""
+    if unknown := [one for one in asked or () if one not in known]:
+        raise ConfigurationError(
+            f"{option}: {', '.join(map(str, unknown))} is not in the experiment; it has "
+            f"{', '.join(map(str, dict.fromkeys(known)))}",
+            where=option,
+        )
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
 
 
 def _fit(options: argparse.Namespace) -> None:

@@ -14,11 +14,13 @@ from torch import nn
 from service.bundle.build import Oracles, build_bundle
 from service.bundle.recipe import Recipe
 from training.answers import answers
+from training.checkpoint import load_checkpoint
 from training.data.pictures import Boxes, Pictures, limited, told_skipped
 from training.data.read import policy_of, read_test
-from training.evaluation import write_evaluation
+from training.errors import CheckpointError
+from training.evaluation import EVALUATION, read_evaluation, write_evaluation
 from training.localisation import area_share
-from training.log import read_metrics
+from training.log import METRICS, read_metrics
 from training.maps import spread_out, write_maps
 from training.monitors import answer_measures
 from training.onnx_file import write_onnx
@@ -28,11 +30,22 @@ from training.receipts import EXPLAINERS, TRAINING_PROTOCOL, Measured, load_mode
 from training.robustness import black_box_accuracy, white_box_accuracy
 from training.runs import FinishedRun, open_run
 from training.stability import stability
+from training.trainer import BEST
 
 CPU = torch.device("cpu")
 STABILITY_RADIUS = 2 / 255
 STABILITY_DRAWS = 5
 BLACK_BOX_QUERIES = 60
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Say whether the evaluation of a run is there and of its present weights, not of those of an earlier epoch."""
+    if not (folder / EVALUATION).is_file():
+        return False
+    best = folder / BEST
+    return (
+        not best.is_file() or read_evaluation(folder)["training"] == load_checkpoint(best).facts["progress"]
+    )
 
 
 def evaluate_run(
@@ -51,6 +64,10 @@ def evaluate_run(
 
     Returns:
         What was written.
+
+    Raises:
+        CheckpointError: The run has no checkpoint or no log.
+        DataError: The test part cannot be used.
     """
     began = time.monotonic()
     run = open_run(folder)
@@ -76,7 +93,13 @@ def evaluate_run(
 
 def _cost(folder: Path) -> dict[str, float]:
     """Take passes per step from the last epoch, when every schedule has reached its end."""
-    last = read_metrics(folder)[-1]
+    lines = read_metrics(folder)
+    if not lines:
+        raise CheckpointError(
+            f"{folder} holds no {METRICS}, which `training fit` writes beside the checkpoints; copy it too",
+            where=str(folder),
+        )
+    last = lines[-1]
     return {name: last[name] for name in last if name.endswith("per_step")} | {"seconds": last["seconds"]}
 
 

@@ -45,9 +45,10 @@ def read_experiment(path: Path) -> Experiment:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         arms, seeds, output = content["arms"], content["seeds"], Path(content["output"])
         common, question = content["common"], content["question"]
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        labels = {arm: settings.pop("label", arm) for arm, settings in arms.items()}
+        seeds = list(seeds)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path} is no experiment: {error!r}", where=str(path)) from error
-    labels = {arm: settings.pop("label", arm) for arm, settings in arms.items()}
     runs = {}
     for seed in seeds:
         for arm, settings in arms.items():

@@ -29,7 +29,16 @@ def test_seeds_are_the_outer_loop(tmp_path):
     assert found.labels == {"standard": "standard", "guided": "with guidance"}
 
 
-@pytest.mark.parametrize("text", ["", "name = ", TEXT + "typo = 1\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "name = ",
+        TEXT + "typo = 1\n",
+        TEXT.replace("[0, 1]", "3"),
+        TEXT.replace("[arms.standard]", "[arms]\nstandard = 1"),
+    ],
+)
 def test_a_wrong_file_is_refused(text, tmp_path):
     (tmp_path / "try.toml").write_text(text)
     with pytest.raises(ConfigurationError):
