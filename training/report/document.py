@@ -91,7 +91,8 @@ def _markdown(block: Block) -> str:
             return "\n".join(f"- {text}" for text in block.texts)
         case Table():
             lines = [block.header, ["---"] * len(block.header), *block.rows]
-            return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+            cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+            return "\n".join("| " + " | ".join(line) + " |" for line in cells)
         case Code():
             return f"```\n{block.text}\n```"
         case Figure():

@@ -70,6 +70,11 @@ def collect(experiment: Experiment) -> Results:
     pictures = {tuple(one["pictures"]) for one in found.values()}
     if len(pictures) > 1:
         raise CheckpointError(f"runs of {experiment.name} were evaluated on different pictures; use --again")
+    if len({_attacks(one) for one in found.values()}) > 1:
+        raise CheckpointError(
+            f"runs of {experiment.name} were evaluated by different attacks; use --again, and the same --epsilons and "
+            "--robust-images for all"
+        )
     return Results(experiment, found, tuple(missing))
 
 
@@ -85,6 +90,10 @@ def _check_settings(config: Config) -> None:
             "them back, or remove the run.",
             where=changed[0],
         )
+
+
+def _attacks(evaluation: Mapping[str, Any]) -> tuple[tuple[Any, ...], ...]:
+    return tuple((one["attack"], one["epsilon"], one["images"]) for one in evaluation["robust"])
 
 
 @dataclass(frozen=True, slots=True)

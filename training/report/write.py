@@ -1,8 +1,9 @@
 """The report, put together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from training.config import Config
 from training.experiment import read_experiment
 from training.report.arms import arm_tables
 from training.report.comparisons import acceptance, comparisons
@@ -49,12 +50,13 @@ def write_report(path: Path, folder: Path, *, show_pictures: bool = False) -> Re
 def _opening(results: Results, path: Path) -> Iterator[Block]:
     yield Paragraph(f"{METHOD}. The body of that paper was not available; no number of it is quoted here.")
     yield Paragraph(f"Question: {results.experiment.question}")
-    config = next(iter(results.experiment.runs.values()))
-    mean = config.budget.mean_epsilon
-    budget = "no common mean" if mean is None else f"{255 * mean:.2f}/255 on average over the pixels"
+    data = next(iter(results.experiment.runs.values())).data
+    network = _of_every_arm(results, lambda config: config.model.name)
+    epochs = _of_every_arm(results, lambda config: f"{config.optimiser.epochs} epochs")
+    steps = _of_every_arm(results, lambda config: f"{config.attack.steps} steps")
     yield Paragraph(
-        f"Network {config.model.name}, {config.data.size}x{config.data.size} pixels, {config.optimiser.epochs} epochs. "
-        f"Every arm that attacks spends {budget}, in {config.attack.steps} steps of PGD. Settings in full: {path}."
+        f"Network {network}, {data.size}x{data.size} pixels, {epochs}. Every arm that attacks spends "
+        f"{_of_every_arm(results, _budget)}, in {steps} of PGD. {_beginning(results)}Settings in full: {path}."
     )
     yield Table(
         ("arm", "what it is", "seeds evaluated"),
@@ -63,6 +65,30 @@ def _opening(results: Results, path: Path) -> Iterator[Block]:
             for arm in results.experiment.labels
         ],
     )
+
+
+def _budget(config: Config) -> str:
+    mean = config.budget.mean_epsilon
+    return "no common mean" if mean is None else f"{255 * mean:.2f}/255 on average over the pixels"
+
+
+def _beginning(results: Results) -> str:
+    """Say where runs begin that are not trained from scratch: seeds then have less to differ in."""
+    weights = {results.experiment.runs[key].model.initial_weights for key in results.evaluations}
+    if len(weights) > 1 or None in weights:
+        return ""
+    return (
+        f"Every run goes on from the weights of {weights.pop()}: seeds differ in order, augmentation and attack, not in "
+        "where they begin. "
+    )
+
+
+def _of_every_arm(results: Results, tell: Callable[[Config], str]) -> str:
+    """Tell a setting, and by name every arm of the report that has another."""
+    told = {arm: tell(results.experiment.runs[arm, results.seeds(arm)[0]]) for arm in results.arms}
+    common = next(iter(told.values()))
+    others = [f"{arm}: {one}" for arm, one in told.items() if one != common]
+    return f"{common} ({'; '.join(others)})" if others else common
 
 
 def _limits(results: Results, path: Path) -> Iterator[Block]:

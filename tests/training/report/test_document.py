@@ -18,6 +18,11 @@ def test_markdown_and_html_hold_the_same():
     assert "| h | k |\n| --- | --- |\n| 1 | <2> |" in markdown
 
 
+def test_a_bar_in_a_cell_ends_no_cell():
+    """`SGT, |g|, half of the pixels` lost all but its first word."""
+    assert r"| SGT, \|g\| | 1 |" in to_markdown([Table(("h", "k"), [("SGT, |g|", "1")])])
+
+
 def test_text_cannot_become_markup():
     page = to_html("<t>", BLOCKS)
     assert "a &lt; b" in page

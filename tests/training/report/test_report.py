@@ -122,6 +122,55 @@ def test_runs_on_different_pictures_do_not_compare(experiment, tmp_path):
         collect(read_experiment(experiment))
 
 
+def test_runs_under_different_attacks_do_not_compare(experiment, tmp_path):
+    """Accuracies at other radii would be averaged under the first one's."""
+    path = tmp_path / "runs" / "scaat" / "seed-0" / EVALUATION
+    changed = json.loads(path.read_text())
+    changed["robust"][0]["epsilon"] = 8 / 255
+    path.write_text(json.dumps(changed))
+    with pytest.raises(CheckpointError, match="--epsilons"):
+        collect(read_experiment(experiment))
+
+
+def test_an_arm_with_a_budget_of_its_own_is_named(experiment, tmp_path):
+    """Twice the budget is what a reader must know of an arm that looks better."""
+    text = experiment.read_text().replace("[common]", "[common]\nbudget = { mean_epsilon = 0.0156862745 }")
+    experiment.write_text(
+        text.replace(
+            "arm = 'scaat'",
+            "arm = 'scaat'\nbudget = { mean_epsilon = 0.0313725490 }\noptimiser = { epochs = 8 }",
+        )
+    )
+    write_report(experiment, tmp_path / "out")
+    report = (tmp_path / "out" / "try.md").read_text()
+    assert "10 epochs (scaat: 8 epochs)" in report
+    assert (
+        "4.00/255 on average over the pixels (scaat: 8.00/255 on average over the pixels), in 3 steps"
+        in report
+    )
+
+
+def test_runs_that_begin_alike_say_so(experiment, tmp_path):
+    """Three seeds of one epoch from the same network are no three trainings."""
+    text = experiment.read_text().replace(
+        "[common]", "[common]\nmodel = { initial_weights = 'base.safetensors' }"
+    )
+    experiment.write_text(text)
+    write_report(experiment, tmp_path / "out")
+    assert "goes on from the weights of base.safetensors" in (tmp_path / "out" / "try.md").read_text()
+
+
+def test_an_accuracy_that_may_well_be_lower_is_not_kept(experiment, tmp_path):
+    """Half a point less on average, over so few pictures that three points less are as likely."""
+    for arm in ("standard", "scaat"):
+        other = tmp_path / "runs" / arm / "seed-0" / EVALUATION
+        found = json.loads(other.read_text())
+        found["correct"] = "1" * 200 if arm == "standard" else "1" * 199 + "0"
+        other.write_text(json.dumps(found))
+    write_report(experiment, tmp_path / "out")
+    assert "Accuracy within 1 point: not reached; -0.005" in (tmp_path / "out" / "try.md").read_text()
+
+
 def test_every_candidate_is_held_against_the_twin(experiment, tmp_path):
     """A search for a recipe has several; each says for itself what it reached."""
     text = experiment.read_text()
