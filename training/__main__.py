@@ -8,7 +8,7 @@ from pathlib import Path
 from service.bundle.arguments import moment
 from service.errors import SaliserveError
 from training.config import keys, load_config
-from training.errors import ConfigurationError
+from training.errors import CheckpointError, ConfigurationError
 from training.evaluate import evaluate_run, is_evaluated
 from training.experiment import read_experiment
 from training.export import export_run
@@ -16,9 +16,11 @@ from training.loop import fit
 from training.report.write import write_report
 from training.trainer import is_finished
 
+INTERRUPTED = 130
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one of the commands; 2 on an error, told in one line."""
+    """Run one of the commands; 2 on an error, told in one line, and 130 on Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
@@ -28,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # such as a full disk under the log or a report
         print(f"training: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("training: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -65,16 +70,26 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     epsilons = tuple(epsilon / 255 for epsilon in options.epsilons)
+    left = 0
     for folder in options.runs:
-        if is_evaluated(folder) and not options.again:
+        try:
+            if is_evaluated(folder) and not options.again:
+                continue
+            found = evaluate_run(
+                folder, map_images=options.map_images, robust_images=options.robust_images, epsilons=epsilons
+            )
+        except (
+            CheckpointError
+        ) as error:  # such as for a run in its first epoch; the others need not wait for it
+            print(f"training: {error.detail}", file=sys.stderr, flush=True)
+            left += 1
             continue
-        found = evaluate_run(
-            folder, map_images=options.map_images, robust_images=options.robust_images, epsilons=epsilons
-        )
         print(
             f"{folder}: accuracy {found['test']['accuracy']:.4f}, {found['evaluation_seconds']:.0f} s",
             flush=True,
         )
+    if left:
+        raise CheckpointError(f"{left} of {len(options.runs)} runs cannot be evaluated, as told above")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from training.__main__ import main
 from training.checkpoint import load_checkpoint
 from training.evaluation import EVALUATION
 from training.loop import fit
+from training.runs import open_run
 
 EXPERIMENT = """
 question = "Does it?"
@@ -107,3 +108,30 @@ def test_a_folder_that_cannot_be_written_is_one_line(pictures_root, tmp_path, ca
     assert said.startswith("training: ")
     assert said.count("\n") == 1
     assert "file" in said
+
+
+def test_a_run_that_cannot_be_evaluated_holds_up_no_other(make_config, monkeypatch, tmp_path, capsys):
+    """A glob finds the one in its first epoch first; an evaluation takes minutes, and the night is over."""
+    config = make_config()
+    fit(config, quiet=True)
+    found = {"test": {"accuracy": 1.0}, "evaluation_seconds": 1.0}
+    monkeypatch.setattr(
+        "training.__main__.evaluate_run",
+        lambda folder, **_: open_run(folder) and found,
+    )
+    assert main(["evaluate", str(tmp_path / "begun"), str(config.output)]) == 2
+    out, said = capsys.readouterr()
+    assert out.startswith(f"{config.output}: accuracy 1.0000")
+    assert "begun holds no best.safetensors" in said
+    assert "1 of 2 runs cannot be evaluated" in said
+
+
+def test_an_interruption_is_one_line(experiment, monkeypatch, capsys):
+    """Ctrl-C is how most runs are stopped."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.__main__.fit", interrupted)
+    assert main(["experiment", str(experiment)]) == 130
+    assert capsys.readouterr().err.count("\n") == 1
