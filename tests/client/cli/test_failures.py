@@ -179,6 +179,20 @@ def test_a_number_that_makes_no_sense_is_2(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("below", [".", "overlays", "deep/overlays"])
+def test_overlays_among_the_images_are_2(
+    capsys: pytest.CaptureFixture[str], picture: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    """`saliserve score . --overlays overlays`: the next start found the overlays, and made overlays of them."""
+    monkeypatch.chdir(picture.parent)
+
+    code, _, said = run(capsys, "score", ".", "--out", "o.jsonl", "--overlays", below, "--url", NOWHERE)
+
+    assert code == 2
+    assert "lies in ." in said
+    assert list(picture.parent.iterdir()) == [picture]
+
+
 def test_a_result_for_which_there_is_no_space_is_8(table: Path) -> None:
     """`saliserve report table.jsonl > /full/disk`."""
     with Path("/dev/full").open("wb") as full:

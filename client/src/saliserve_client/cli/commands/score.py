@@ -8,6 +8,7 @@ import os
 import signal
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from saliserve_client.cli import tables
@@ -66,6 +67,18 @@ def run(options: argparse.Namespace, console: Console) -> int:
 def _check(options: argparse.Namespace) -> None:
     if options.engine != "ray" and options.bundles is not None:
         raise OptionError("--bundles is for --engine ray; without it a service is asked, at --url")
+    for option, folder in (("--maps", options.maps), ("--overlays", options.overlays)):
+        if folder is not None and _is_searched(folder, options.images):
+            raise OptionError(
+                f"{option} {folder} lies in {options.images}, where the next start would take what this one writes for "
+                "images to score; choose a folder beside it"
+            )
+
+
+def _is_searched(folder: Path, images: str) -> bool:
+    """Tell whether a search of the images would find what is written to a folder."""
+    source = Path(images)
+    return source.is_dir() and folder.resolve().is_relative_to(source.resolve())
 
 
 async def _work(options: argparse.Namespace, job: Job, output: Output, progress: Progress) -> bool:
