@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from training.errors import ConfigurationError
 
@@ -114,6 +114,13 @@ class SaliencyConfig(Section):
     )
     samples: int = Field(8, ge=1, description="Gradients for the two methods that average.")
     noise: float = Field(0.1, ge=0, description="smooth_gradient: standard deviation in pixel units.")
+
+    @field_validator("smoothing")
+    @classmethod
+    def _is_odd(cls, side: int) -> int:
+        if side % 2 == 0:
+            raise ValueError("an even filter has no pixel in its middle, and would make the map larger")
+        return side
 
 
 class BudgetConfig(Section):

@@ -23,7 +23,7 @@ from training.config import Config, OptimiserConfig, changed_settings, validated
 from training.data.batches import Order
 from training.data.pictures import Pictures, told_skipped
 from training.data.read import read_training
-from training.errors import CheckpointError, DivergedError
+from training.errors import CheckpointError, ConfigurationError, DivergedError
 from training.models import build_network
 from training.passes import Passes
 from training.random import seed_of
@@ -207,13 +207,20 @@ def _optimiser(network: nn.Module, options: OptimiserConfig) -> torch.optim.Opti
 
 def _fabric(config: Config) -> Fabric:
     several = config.device.devices > 1
-    # Buffers that are broadcast between the two forward passes of a step would invalidate the first one's graph.
-    fabric = Fabric(
-        accelerator=config.device.accelerator,
-        devices=config.device.devices,
-        precision=config.device.precision,
-        strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
-    )
+    try:
+        fabric = Fabric(
+            accelerator=config.device.accelerator,
+            devices=config.device.devices,
+            precision=config.device.precision,
+            # Buffers broadcast between the two forward passes of a step would invalidate the first one's graph.
+            strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
+        )
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise ConfigurationError(
+            f"device.accelerator {config.device.accelerator!r}, {config.device.devices} of them in "
+            f"{config.device.precision}, is not to be had here: {error}",
+            where="device.accelerator",
+        ) from error
     fabric.launch()
     return fabric
 

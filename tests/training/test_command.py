@@ -110,6 +110,17 @@ def test_a_folder_that_cannot_be_written_is_one_line(pictures_root, tmp_path, ca
     assert "file" in said
 
 
+@pytest.mark.parametrize("accelerator", ["banana", "tpu"])
+def test_a_device_that_is_not_there_is_one_line(accelerator, make_config, tmp_path, capsys):
+    """Such as cuda on a laptop."""
+    path = tmp_path / "config.json"
+    path.write_text(make_config().model_dump_json())
+    assert main(["fit", str(path), "--device.accelerator", accelerator, "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"training: device.accelerator '{accelerator}'")
+    assert said.count("\n") == 1
+
+
 def test_a_run_that_cannot_be_evaluated_holds_up_no_other(make_config, monkeypatch, tmp_path, capsys):
     """A glob finds the one in its first epoch first; an evaluation takes minutes, and the night is over."""
     config = make_config()

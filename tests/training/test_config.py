@@ -19,6 +19,7 @@ def test_a_file_overrides_defaults_and_flags_override_the_file(tmp_path):
         ({"attack.steps": "0"}, "attack.steps"),
         ({"attack.epsilon": "nan"}, "attack.epsilon"),
         ({"arm": "scat"}, "arm"),
+        ({"saliency.smoothing": "2"}, "saliency.smoothing"),
         ({"nosuch": "1"}, "nosuch"),
     ],
 )
