@@ -1,6 +1,7 @@
 """The real server as a process of its own, for tests that speak to it over a socket, stop it and kill it."""
 
 import contextlib
+import http.client
 import os
 import secrets
 import signal
@@ -153,6 +154,20 @@ class Server:
         """Send a picture as the body; the answer must be a success."""
         headers = {"Content-Type": "application/octet-stream"}
         return _decoded(self.ask("POST", path, content=photo, headers=headers))
+
+    def begin(self, path: str, photo: bytes) -> http.client.HTTPConnection:
+        """Send a picture as the body, all but its last byte: the request is under way until that is sent."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONGEST_S)
+        connection.putrequest("POST", path)
+        connection.putheader("Content-Type", "application/octet-stream")
+        connection.putheader("Content-Length", str(len(photo)))
+        connection.endheaders(photo[:-1])
+        return connection
+
+    def until_under_way(self, requests: int) -> None:
+        """Wait until the service has begun with so many; the scrape that says so is one more."""
+        line = f"saliserve_requests_in_progress {requests + 1}.0\n"
+        until(lambda: line in self.ask("GET", "/metrics").text, f"{requests} requests under way")
 
 
 @contextmanager

@@ -1,14 +1,13 @@
 """The real thing: BentoML's server as a process, spoken to over a socket."""
 
-import http.client
 import json
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
 
@@ -125,19 +124,6 @@ def test_each_request_leaves_one_line_of_json(server: Server, picture: bytes) ->
     assert "top_k" not in line
 
 
-def _begin_request(server: Server, picture: bytes) -> http.client.HTTPConnection:
-    """Send all but the end of a request, and wait until the service has it."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    connection.putrequest("POST", "/v1/predict")
-    connection.putheader("Content-Type", "image/png")
-    connection.putheader("Content-Length", str(len(picture)))
-    connection.endheaders(picture[:50])
-    pause = threading.Event()
-    while "saliserve_requests_in_progress 2.0" not in server.ask("GET", "/metrics").text:
-        pause.wait(0.05)
-    return connection
-
-
 def test_what_was_accepted_is_answered_and_what_is_new_refused(
     models: Path, tmp_path: Path, picture: bytes
 ) -> None:
@@ -145,15 +131,15 @@ def test_what_was_accepted_is_answered_and_what_is_new_refused(
     the process leaves with 0."""
     server = Server(tmp_path, models=models, threads=1)
     server.start()
-    connection = _begin_request(server, picture)
+    connection = server.begin("/v1/predict", picture)
+    server.until_under_way(1)
 
     server.process.send_signal(signal.SIGTERM)
-    pause = threading.Event()
-    while (ready := server.ask("GET", "/readyz")).status_code == 200:
-        pause.wait(0.05)
+    until(lambda: server.ask("GET", "/readyz").status_code != httpx2.codes.OK, "the end of readiness")
+    ready = server.ask("GET", "/readyz")
     refused = server.ask("POST", "/v1/predict", content=picture, headers=RAW)
     alive = server.ask("GET", "/livez")
-    connection.send(picture[50:])
+    connection.send(picture[-1:])
     answer = connection.getresponse()
 
     assert answer.status == 200
