@@ -5,15 +5,18 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from service.errors import BudgetError, DrainingError, OverloadedError
+from service.runtime import scheduler as module
 from service.runtime.lanes import Weight
 from service.runtime.memory import DeviceFullError
 from service.runtime.plan import DeadlineReached, MicroBatch, Plan
@@ -23,8 +26,8 @@ from tests.server import LONGEST_S
 
 IMAGE: Any = np.zeros(1)  # the recorders below never look at it
 
-SOON_S = 1.0
-"""A deadline that comes soon, and yet not before a busy machine has begun with the request."""
+SOON_S = (1.0, 8.0, 64.0)
+"""Deadlines that come soon, each a last resort for the one before: a busy machine may begin too late with a request."""
 
 
 def moment(seconds: float) -> float:
@@ -74,6 +77,11 @@ def steps(count: int) -> Plan[int]:
     return count
 
 
+def endless() -> Plan[None]:
+    while True:
+        yield MicroBatch(IMAGE, 1)
+
+
 @contextmanager
 def scheduler(queue_forwards: int = 1000, watch: Watch | None = None) -> Iterator[Scheduler]:
     owner = Scheduler(queue_forwards=queue_forwards, watch=watch)
@@ -92,6 +100,19 @@ def submit(
     **kwargs: Any,
 ):
     return owner.submit(lambda: steps(count), recorder.runner(name), weight=weight, forwards=count, **kwargs)
+
+
+def in_time(owner: Scheduler, recorder: Recorder, plan: Callable[[], Plan[Any]]) -> "Future[Any]":
+    """Submit a plan with a deadline that comes when it has begun, and wait until it has passed."""
+    for soon_s in SOON_S:
+        before = len(recorder.ran)
+        future = owner.submit(
+            plan, recorder.runner("m"), weight=Weight.EXPLAIN, forwards=1, until=moment(soon_s)
+        )
+        future.exception(LONGEST_S)
+        if len(recorder.ran) > before:
+            return future
+    raise AssertionError(f"nothing was begun within {SOON_S} s")
 
 
 def test_a_plan_gets_its_answers_and_its_result_comes_back():
@@ -134,18 +155,24 @@ def test_a_prediction_waits_for_one_micro_batch_at_most():
     assert recorder.ran.index("predict") == 1
 
 
-def test_a_flood_of_predictions_does_not_starve_an_explanation():
-    """There is always a prediction waiting, and yet the explanation ends before they do."""
+def test_a_flood_of_predictions_does_not_starve_an_explanation(monkeypatch: pytest.MonkeyPatch):
+    """There is always a prediction waiting, and yet one pass in eleven is the explanation's, as 10 is to 100.
+
+    All passes take as long, by a clock that nothing else moves: a thread that is set aside in the midst of one pays
+    for the pause, as it should, with turns.
+    """
     recorder = Recorder()
+    clock = SimpleNamespace(perf_counter=lambda: 0.01 * len(recorder.ran), monotonic=time.monotonic)
+    monkeypatch.setattr(module, "time", clock)
     recorder.gate.clear()
     with scheduler(100_000) as owner:
         futures = [submit(owner, recorder, "predict", 1, Weight.PREDICT) for _ in range(5000)]
         futures.append(submit(owner, recorder, "explain", 20))
         recorder.gate.set()
         for future in futures:
-            future.result(60)
+            future.result(LONGEST_S)
     last = len(recorder.ran) - 1 - recorder.ran[::-1].index("explain")
-    assert last < 4000
+    assert last <= 20 * 11
 
 
 def test_a_plan_that_fails_fails_alone():
@@ -197,10 +224,8 @@ def test_a_deadline_gives_an_anytime_plan_the_chance_to_answer():
             return done
 
     with scheduler() as owner:
-        future = owner.submit(
-            anytime, recorder.runner("anytime"), weight=Weight.EXPLAIN, forwards=1, until=moment(SOON_S)
-        )
-        assert 0 < future.result(LONGEST_S) <= len(recorder.ran)
+        future = in_time(owner, recorder, anytime)
+        assert 0 < future.result() <= len(recorder.ran)
 
 
 @pytest.mark.parametrize(("least", "ran"), [(1, [1]), (4, [1, 5])])
@@ -240,18 +265,10 @@ def test_no_micro_batch_begins_that_would_end_past_the_deadline_once_there_is_an
 
 
 def test_a_deadline_fails_any_other_plan_with_the_way_out():
-    recorder = Recorder()
-
-    def endless() -> Plan[None]:
-        while True:
-            yield MicroBatch(IMAGE, 1)
-
     with scheduler() as owner:
-        future = owner.submit(
-            endless, recorder.runner("endless"), weight=Weight.EXPLAIN, forwards=1, until=moment(SOON_S)
-        )
+        future = in_time(owner, Recorder(), endless)
         with pytest.raises(BudgetError, match="Raise deadline_ms"):
-            future.result(LONGEST_S)
+            future.result()
 
 
 def test_a_deadline_that_passes_in_the_queue_is_the_service_s_fault():
@@ -548,23 +565,15 @@ def test_a_missed_deadline_is_told_with_its_outcome():
         except DeadlineReached:
             return 1
 
-    def stubborn() -> Plan[None]:
-        while True:
-            yield MicroBatch(IMAGE, 1)
-
     class Slow(Stub):
         pass_seconds = 10.0
 
     with scheduler(watch=watch) as owner:
-        answers = [
-            owner.submit(plan, recorder.runner("m"), weight=Weight.EXPLAIN, forwards=1, until=moment(SOON_S))
-            for plan in (anytime, stubborn)
-        ]
-        assert answers[0].result(LONGEST_S) == 1
-        assert isinstance(answers[1].exception(LONGEST_S), BudgetError)
+        assert in_time(owner, recorder, anytime).result() == 1
+        assert isinstance(in_time(owner, recorder, endless).exception(), BudgetError)
         with pytest.raises(BudgetError, match=r"about 20000 ms on an idle device; deadline_ms leaves \d+"):
             owner.submit(
-                stubborn, Slow(), weight=Weight.EVALUATE, forwards=9, least_forwards=2, until=moment(1.0)
+                endless, Slow(), weight=Weight.EVALUATE, forwards=9, least_forwards=2, until=moment(1.0)
             )
     assert set(watch.told["reached"]) == {
         ("explain", Deadline.ANSWERED),
