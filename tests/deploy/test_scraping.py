@@ -1,12 +1,12 @@
 """A real Prometheus scrapes the real service, and every rule and query is understood by it."""
 
-import contextlib
 import json
 import shutil
 import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ pytestmark = pytest.mark.skipif(
     BINARY is None, reason="prometheus is not installed; on Debian: apt-get install prometheus"
 )
 
+# A scrape may not last longer than its interval, and on a busy machine it does last.
 CONFIGURATION = """
-global: {{scrape_interval: 500ms, evaluation_interval: 500ms}}
+global: {{scrape_interval: 5s, scrape_timeout: 5s, evaluation_interval: 500ms}}
 rule_files: [{rules}/recording.yml, {rules}/alerts.yml]
 scrape_configs:
   - job_name: saliserve
@@ -50,15 +51,15 @@ class Prometheus:
         return result
 
     def wait_for(self, expression: str) -> list[dict[str, Any]]:
-        """Ask until there is something; a scrape takes half a second, a recording rule half a minute."""
+        """Ask until there is something; recording rules are evaluated every 30 s, and need two scrapes."""
         found: list[dict[str, Any]] = []
 
         def is_there() -> bool:
-            with contextlib.suppress(OSError):  # not up yet
+            with suppress(OSError):  # not up yet
                 found[:] = self.query(expression)
             return bool(found)
 
-        until(is_there, expression)
+        until(is_there, f"a value of {expression}")
         return found
 
 
