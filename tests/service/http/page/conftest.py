@@ -32,7 +32,9 @@ from service.engine import Engine
 from service.http.application import create_app
 from service.runtime.device import choose_device
 from service.runtime.store import ModelStore
+from service.runtime.watch import Unwatched
 from service.settings import BESIDE_THE_CODE, Settings
+from tests.server import LONGEST_S
 
 ROOT = Path(__file__).resolve().parents[4]
 DEFAULT = "imagenet-efficientnet-lite0"
@@ -86,11 +88,36 @@ def served_models(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+class Dropping(Unwatched):
+    """Notes how many passes had been spent on each request that was dropped in the midst of its work."""
+
+    def __init__(self) -> None:
+        self.spent: list[float] = []
+
+    def cancelled(self, kind: str, forwards: float) -> None:
+        del kind
+        self.spent.append(forwards)
+
+
 @pytest.fixture(scope="session")
-def page_engine(served_models: Path) -> Iterator[Engine]:
+def dropping() -> Dropping:
+    """Of the engine below."""
+    return Dropping()
+
+
+@pytest.fixture(scope="session")
+def page_engine(served_models: Path, dropping: Dropping) -> Iterator[Engine]:
     """The real one; every request may take as long as it likes."""
-    with Engine(ModelStore(served_models, choose_device("cpu", threads=2), default=SMALL)) as engine:
+    models = ModelStore(served_models, choose_device("cpu", threads=2), default=SMALL)
+    with Engine(models, watch=dropping) as engine:
         yield engine
+
+
+@pytest.fixture
+def dropped(dropping: Dropping) -> list[float]:
+    """What the test has the engine drop."""
+    dropping.spent.clear()
+    return dropping.spent
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +171,7 @@ class listening(AbstractContextManager[int]):  # noqa: N801 - reads as a verb
 
         self._server.startup = startup_and_tell  # type: ignore[method-assign]
         self._thread.start()
-        assert self._started.wait(60)
+        assert self._started.wait(LONGEST_S)
         port: int = self._server.servers[0].sockets[0].getsockname()[1]
         return port
 

@@ -147,7 +147,7 @@ def test_the_figure_is_the_apis_overlay(
     page.get_by_role("button", name="Coffee").click()
     explained(page)
 
-    photo = httpx2.get(address + "samples/coffee.jpg").content
+    photo = httpx2.get(address + "samples/coffee.jpg", timeout=60).content
     options = json.dumps({"model": DEFAULT, "method": method, "receipt": "none", "overlay": True})
     answer = httpx2.post(
         address + "v1/explain", files={"image": photo}, data={"options": options}, timeout=60
