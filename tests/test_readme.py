@@ -21,7 +21,8 @@ HTTP = (ROOT / "docs" / "http.md").read_text()
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as server:
+    # A deadline would cut short on a busy machine what the examples are to compare.
+    with running_server(tmp_path_factory.mktemp("server"), default_deadline_ms=120_000) as server:
         yield server
 
 

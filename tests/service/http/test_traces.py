@@ -13,13 +13,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from service.engine import Engine
 from service.errors import SettingsError
+from service.http import otlp
 from service.http import traces as module
 from service.http.application import create_app
 from service.http.otlp import OtlpTraces
 from service.http.traces import check_traces, open_traces
 from service.settings import Settings
 from tests.collector import Collector, attributes, collecting
-from tests.server import ROOT, Server, free_port, running_server, until
+from tests.server import LONGEST_S, ROOT, Server, free_port, running_server, until
 
 RAW = {"Content-Type": "image/png"}
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -47,6 +48,12 @@ class Traced:
         """Of a request, all of them: closing sends what is left, and returns when it has arrived."""
         self._traces.close()
         return self._collector.spans(request_id)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the collector shares this process, a busy machine may take its time."""
+    monkeypatch.setattr(otlp, "_SEND_S", LONGEST_S)
 
 
 @pytest.fixture
