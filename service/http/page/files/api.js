@@ -57,6 +57,16 @@ export async function listSamples() {
   return (await response.json()).samples;
 }
 
+/** One of them, by its address. */
+export async function fetchSample(url) {
+  const response = await ask(url);
+  try {
+    return await response.blob();
+  } catch {
+    throw unreachable();
+  }
+}
+
 /**
  * Explain a picture.
  *

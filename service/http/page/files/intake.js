@@ -1,5 +1,6 @@
 /** The ways in for a picture: chosen, dropped, pasted, photographed, or one of the samples. */
 
+import { fetchSample } from "./api.js";
 import { photograph } from "./camera.js";
 import { outlineSeen } from "./canvas.js";
 import { element, fill } from "./element.js";
@@ -11,11 +12,12 @@ const LONGEST_SIDE = 1600;
 export class Intake {
   /**
    * @param {HTMLElement} root Holds the controls.
-   * @param {{onpicture: function, onrefuse: function(string)}} listener `onpicture` is told of every new
-   *     picture: `{blob, name, ground}`, where `ground` is null if this browser cannot show the format.
+   * @param {{onpicture: function, onrefuse: function(string), onfail: function(Problem)}} listener `onpicture` is
+   *     told of every new picture: `{blob, name, ground}`, where `ground` is null if this browser cannot show the format.
    */
   constructor(root, listener) {
     this.listener = listener;
+    this.turn = 0;
     this.preview = root.querySelector("#preview");
     this.caption = root.querySelector("#preview-name");
     this.captured = root.querySelector("#captured");
@@ -27,12 +29,22 @@ export class Intake {
     document.addEventListener("paste", (event) => this.#paste(event));
   }
 
-  /** Take a picture in. */
-  async take(blob, name) {
-    const picture = { blob, name, ground: await groundOf(blob) };
+  /** Take a picture in; of several that are on their way the one chosen last counts, not the one that is there last. */
+  async take(coming, name) {
+    const turn = ++this.turn;
+    try {
+      const blob = await coming;
+      const picture = { blob, name, ground: await groundOf(blob) };
+      if (turn === this.turn) this.#put(picture);
+    } catch (problem) {
+      if (turn === this.turn) this.listener.onfail(problem);
+    }
+  }
+
+  #put(picture) {
     this.picture = picture;
     this.outline(null);
-    fill(this.caption, name);
+    fill(this.caption, picture.name);
     this.listener.onpicture(picture);
   }
 
@@ -50,16 +62,11 @@ export class Intake {
       return element(
         "li",
         {},
-        element("button", { type: "button", onclick: () => this.#fetch(url, name) }, image),
+        element("button", { type: "button", onclick: () => this.take(fetchSample(url), name) }, image),
       );
     });
     fill(list, buttons);
     list.parentElement.hidden = samples.length === 0;
-  }
-
-  async #fetch(url, name) {
-    const response = await fetch(url);
-    await this.take(await response.blob(), name);
   }
 
   async #takeFiles(files) {

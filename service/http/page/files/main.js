@@ -17,7 +17,7 @@ const bench = find("bench");
 const classes = new Classes(bench);
 const stage = new Stage(find("answer"), { onask: ask, announce });
 const progress = new Progress(() => run?.abort());
-const intake = new Intake(bench, { onpicture: begin, onrefuse: refuse });
+const intake = new Intake(bench, { onpicture: begin, onrefuse: refuse, onfail: complain });
 
 let views;
 let run = null;

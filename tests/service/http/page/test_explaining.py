@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Wait = Callable[[Page], Page]
 Drawn = Callable[[Page], NDArray[np.uint8]]
@@ -68,6 +68,27 @@ def test_a_sample_is_one_click_away(page: Page, explained: Wait) -> None:
 
     explained(page)
     expect(page.locator("#preview-name")).to_have_text("coffee.jpg")
+
+
+def test_the_sample_that_was_chosen_last_counts(page: Page, explained: Wait) -> None:
+    """Not the one that happened to arrive last."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/samples/coffee.jpg", hold)
+    page.get_by_role("button", name="Coffee").click()
+    page.get_by_role("button", name="Chelsea").click()
+    explained(page)
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/samples/coffee.jpg")):
+        for route in held:
+            route.continue_()
+
+    # By the time that it takes to decode the late one once more, the page would have taken it.
+    page.evaluate("() => Object.assign(new Image(), { src: 'samples/coffee.jpg?again' }).decode()")
+    explained(page)
+    expect(page.locator("#preview-name")).to_have_text("chelsea.jpg")
 
 
 def test_a_photo_may_be_taken(page: Page, explained: Wait) -> None:

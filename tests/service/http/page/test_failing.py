@@ -58,6 +58,23 @@ def test_a_service_that_is_gone_is_named(page: Page) -> None:
     expect(page.locator(".problem")).to_contain_text("The service cannot be reached.")
 
 
+def test_a_sample_that_does_not_come_is_a_problem_and_no_picture(page: Page) -> None:
+    """Neither silence, where the service is gone, nor its refusal taken for the picture itself."""
+    page.route("**/samples/coffee.jpg", lambda route: route.abort())
+    page.get_by_role("button", name="Coffee").click()
+    expect(page.locator(".problem")).to_contain_text("The service cannot be reached.")
+
+    refusal = {"title": "Draining", "status": 503, "detail": "The service is shutting down."}
+    page.route(
+        "**/samples/coffee.jpg",
+        lambda route: route.fulfill(
+            status=503, content_type="application/problem+json", body=json.dumps(refusal)
+        ),
+    )
+    page.get_by_role("button", name="Coffee").click()
+    expect(page.locator(".problem")).to_contain_text("The service is shutting down.")
+
+
 def test_overload_tells_when_to_come_back(page: Page) -> None:
     """As the API's Retry-After does."""
 
