@@ -26,11 +26,18 @@ bench.addEventListener("submit", (event) => {
   event.preventDefault();
   begin();
 });
-find("authorize").addEventListener("click", () => {
-  useKey(find("key").value);
-  start();
+find("authorize").addEventListener("click", authorize);
+find("key").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault(); // the form would ask with the former key
+  authorize();
 });
 start();
+
+function authorize() {
+  useKey(find("key").value);
+  start();
+}
 
 /** Learn what is served. */
 async function start() {

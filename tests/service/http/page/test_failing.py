@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 Wait = Callable[[Page], Page]
@@ -91,12 +92,18 @@ def test_overload_tells_when_to_come_back(page: Page) -> None:
     expect(page.locator(".problem")).to_contain_text("The queue is full.Try again in 7 s.")
 
 
-def test_a_service_with_keys_asks_for_one(page: Page, guarded_address: str, explained: Wait) -> None:
+@pytest.mark.parametrize("way", ["button", "Enter"])
+def test_a_service_with_keys_asks_for_one(
+    page: Page, guarded_address: str, explained: Wait, way: str
+) -> None:
     """The key goes with every later request, but into no code that is copied."""
     page.goto(guarded_address)
     expect(page.locator(".problem")).to_contain_text("This service asks for an API key and none was sent.")
     page.get_by_label("API key").fill("sesame")
-    page.get_by_role("button", name="Use this key").click()
+    if way == "Enter":
+        page.get_by_label("API key").press("Enter")
+    else:
+        page.get_by_role("button", name="Use this key").click()
     page.get_by_role("button", name="Coffee").click()
     explained(page)
 
