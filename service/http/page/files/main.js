@@ -91,6 +91,8 @@ async function explainAll(wanted, picture, signal) {
     if (run.signal !== signal) return; // another run has begun
     progress.end();
     stage.giveUp();
+    // Whoever pressed Cancel by the keyboard would have to begin at the top: the button is gone.
+    if (document.activeElement === document.body) find("explain").focus({ preventScroll: true });
     announce("Cancelled.");
   }
 }

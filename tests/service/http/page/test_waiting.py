@@ -73,6 +73,8 @@ def test_work_can_be_cancelled(waiting: Page, page_engine: Engine, dropped: list
 
     expect(waiting.locator(".progress")).to_have_count(0)
     expect(waiting.locator("#status")).to_have_text("Cancelled.")
+    if way == "button":  # which is gone; the keyboard must not begin at the top of the page
+        expect(waiting.get_by_role("button", name="Explain", exact=True)).to_be_focused()
     assert stops(waiting, page_engine, dropped)
 
 
