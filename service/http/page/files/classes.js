@@ -75,7 +75,7 @@ class ClassField {
     if (this.select.value !== OTHER) return this.select.value === "" ? null : Number(this.select.value);
     const typed = this.other.value.trim();
     const index = model.classes.indexOf(typed);
-    if (index >= 0) return index;
+    if (index >= 0 && index === model.classes.lastIndexOf(typed)) return index;
     if (/^\d+$/.test(typed)) return Number(typed);
     return typed === "" ? null : typed;
   }

@@ -51,6 +51,28 @@ def test_a_class_that_does_not_exist_is_the_apis_to_refuse(page: Page, explained
     expect(page.locator(".problem")).to_contain_text("target 'mauve' is no label of the model.")
 
 
+def test_a_label_of_several_classes_is_the_apis_to_refuse(page: Page, explained: Wait) -> None:
+    """The first of them may be the wrong one; here the service, which knows but one red, has nothing against it."""
+
+    def ambiguous(route: Route) -> None:
+        answer = route.fetch()
+        listed = answer.json()
+        for model in listed["models"]:
+            model["classes"][2] = "red"
+        route.fulfill(response=answer, json=listed)
+
+    page.route("**/v1/models?manifest=false", ambiguous)
+    page.reload()
+    page.get_by_role("button", name="Coffee").click()
+    explained(page)
+    page.get_by_label("Why", exact=True).select_option(label="another class …")
+    page.get_by_label("Class to explain").fill("red")
+    page.get_by_role("button", name="Explain", exact=True).click()
+    explained(page)
+
+    expect(page.get_by_label("The request as curl")).to_contain_text("-F target=red")
+
+
 def test_a_service_that_is_gone_is_named(page: Page) -> None:
     """There is no answer whose words could be shown."""
     page.route("**/v1/explain", lambda route: route.abort())
