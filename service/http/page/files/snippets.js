@@ -17,7 +17,7 @@ export function curl(origin, file, options, needsKey) {
   const lines = [
     `curl -s ${origin}/v1/explain`,
     ...key,
-    `-F ${shell(`image=@${file}`)}`,
+    `-F ${shell(`image=@${upload(file)}`)}`,
     ...fields,
     "-o answer.json",
   ];
@@ -37,6 +37,11 @@ ${keywords.join("")}    )
 
 print(answer.prediction.label${options.receipt === "none" ? "" : ", answer.receipt.verdict"})
 `;
+}
+
+/** Where a file's name is not quoted, curl takes a comma or a semicolon in it for its end. */
+function upload(file) {
+  return /[,;"]/.test(file) ? `"${file.replaceAll(/["\\]/g, String.raw`\$&`)}"` : file;
 }
 
 function shell(text) {

@@ -78,3 +78,19 @@ def test_the_copied_code_gives_the_same_answer(answered: Page, tmp_path: Path, l
             [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
         )
         assert ran.stdout.strip() == "red"
+
+
+def test_the_copied_curl_command_takes_any_file_name(page: Page, explained: Wait, tmp_path: Path) -> None:
+    """curl reads commas, semicolons and quotes in it as its own, where they are not quoted."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    photo = shutil.copy(SAMPLES / "coffee.jpg", tmp_path / 'one, "two"; it\'s three\\.jpg')
+    page.get_by_role("radio", name="none").check()
+    page.get_by_label("Choose a file").set_input_files(photo)
+    explained(page)
+
+    code = page.get_by_label("The request as curl").inner_text()
+    subprocess.run(["bash", "-c", code], cwd=tmp_path, check=True)
+
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert answer["prediction"]["top_k"][0]["label"] == "red"
