@@ -21,11 +21,13 @@ from service.explain.methods import METHODS
 from service.http import stream as module
 from service.http.application import create_app
 from service.http.observation import Observation, observe
+from service.http.page.assets import FILES
 from service.http.stream import Live, stream
 from service.imaging.decode import ImageLimits, decode
 from service.request import ExplainOptions
 from service.runtime.tally import Progress
 from service.settings import Settings
+from tests.server import LONGEST_S, ROOT
 
 STREAM = {"Accept": "text/event-stream"}
 SMALL = {"occlusion": {"window": "8", "stride": "4"}, "rise": {"masks": "100"}}
@@ -89,7 +91,7 @@ def test_progress_ends_at_what_the_answer_says_it_took(
     parameters = {name: int(value) for name, value in SMALL.get(method, {}).items()}
     told: list[Progress] = []
     options = ExplainOptions(method=method, parameters=parameters, receipt="fast")
-    answer = engine.explain(decode(make_picture(), limits), options, told.append).result(60)
+    answer = engine.explain(decode(make_picture(), limits), options, told.append).result(LONGEST_S)
 
     receipt = answer.receipt
     assert receipt is not None
@@ -100,6 +102,21 @@ def test_progress_ends_at_what_the_answer_says_it_took(
     assert list(planned) == sorted(planned, reverse=True)
     stages = list(dict.fromkeys(one.stage for one in told))
     assert stages == [stage for stage in ("waiting", "predict", "explain", "receipt") if stage in stages]
+
+
+def test_every_stage_that_is_told_has_a_name_for_people(
+    engine: Engine, make_picture: Callable[..., bytes]
+) -> None:
+    """On the page, and in the document."""
+    told: list[Progress] = []
+    options = ExplainOptions(method="gradient", measures=("pixels",))
+    engine.explain(decode(make_picture(), ImageLimits()), options, told.append).result(LONGEST_S)
+    stages = dict.fromkeys(one.stage for one in told)
+
+    assert list(stages) == ["waiting", "predict", "explain", "receipt", "measures"]
+    for stage in stages:
+        assert f"`{stage}`" in (ROOT / "docs" / "http.md").read_text()
+        assert f'  {stage}: "' in (FILES / "progress.js").read_text()
 
 
 def test_a_map_of_ones_own_is_measured_with_progress_too(client: TestClient, picture: bytes) -> None:

@@ -10,6 +10,7 @@ const STAGES = {
   predict: "classifying",
   explain: "making the map",
   receipt: "measuring the map",
+  measures: "measuring beside the verdict",
 };
 
 /** Shows it in the place of the answer that is waited for. */
