@@ -13,7 +13,7 @@ from math import ceil
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service.errors import (
@@ -210,6 +210,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(ClientGoneError, _of_absence)
+    app.add_exception_handler(ClientDisconnect, _of_absence)  # while its body was being read
 
 
 def refusal(request: Request, error: SaliserveError) -> Response:

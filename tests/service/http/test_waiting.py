@@ -1,6 +1,7 @@
 """Whoever hangs up must not keep the device busy."""
 
 import asyncio
+import logging
 from concurrent.futures import CancelledError, Future
 
 import numpy as np
@@ -101,6 +102,36 @@ def test_a_caller_who_hangs_up_frees_the_device(engine: Engine, settings: Settin
     assert engine.predict(np.zeros((20, 20, 3), np.uint8), PredictOptions()).result(30)
     assert cancelled() == before + 1
     assert engine.queued_forwards == 0
+
+
+@pytest.mark.parametrize("content_type", [b"image/png", b"multipart/form-data; boundary=x"])
+def test_a_caller_who_hangs_up_while_sending_is_no_failure_of_ours(
+    engine: Engine, settings: Settings, content_type: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A phone that loses its network is to wake nobody: no 5xx is counted, and no exception logged."""
+    statuses: list[int] = []
+    messages = iter(
+        [{"type": "http.request", "body": b"--x", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/predict",
+        "query_string": b"",
+        "headers": [(b"content-type", content_type), (b"content-length", b"5000")],
+    }
+    with caplog.at_level(logging.ERROR, "service"):
+        asyncio.run(create_app(engine, settings)(scope, receive, send))
+
+    assert statuses[0] == 499
+    assert not caplog.records
 
 
 def cancelled() -> float:
