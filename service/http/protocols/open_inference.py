@@ -45,6 +45,9 @@ from service.runtime.model import LoadedModel
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Bytes of JSON, where tensors in binary form follow."""
 
+_MOST_DIGITS = 20
+"""Of a number of bytes; HTTP's own lengths have no more."""
+
 EXTENSIONS = ("binary_tensor_data", "classification")
 
 Done = Sequence[tuple[Picture, Prediction]]
@@ -168,11 +171,12 @@ async def _explained(
 
 def _read(request: Request, body: bytes) -> tuple[InferenceRequest, bytes]:
     text = request.headers.get(HEADER_LENGTH, str(len(body)))
-    if not text.isdecimal() or int(text) > len(body):
+    # Python refuses to read numbers of thousands of digits.
+    length = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else len(body) + 1
+    if length > len(body):
         raise OptionError(
             f"{HEADER_LENGTH} is {text!r:.30}; the body has {len(body)} bytes", where=HEADER_LENGTH
         )
-    length = int(text)
     values = json_object(body[:length], what="the body", where="body")
     try:
         return InferenceRequest.model_validate(values), body[length:]
