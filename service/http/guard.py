@@ -13,7 +13,7 @@ from service.settings import Settings
 
 _ALWAYS_OPEN = frozenset({"/livez", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 _METRICS = frozenset({"/metrics"})
-_DOCS = frozenset({"/docs", "/openapi.json", "/", "/samples"})
+_DOCS = frozenset({"/docs", "/docs/receipt.schema.json", "/openapi.json", "/", "/samples"})
 _DOCS_FOLDERS = ("/docs/assets/", "/page/", "/samples/")
 
 _MISSING = (

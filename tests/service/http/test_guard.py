@@ -106,7 +106,17 @@ def test_health_is_open(engine: Engine, settings: Settings, path: str) -> None:
     ("setting", "paths"),
     [
         ("guard_metrics", ["/metrics"]),
-        ("guard_docs", ["/docs", "/openapi.json", "/", "/samples", "/docs/assets/swagger-ui.css"]),
+        (
+            "guard_docs",
+            [
+                "/docs",
+                "/docs/receipt.schema.json",
+                "/openapi.json",
+                "/",
+                "/samples",
+                "/docs/assets/swagger-ui.css",
+            ],
+        ),
     ],
 )
 def test_metrics_and_pages_are_guarded_by_their_own_settings(
