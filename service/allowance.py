@@ -1,8 +1,9 @@
 """How much each API key may use: a token bucket of forward passes.
 
-A request pays one forward pass at the door and the rest when it has been answered and its cost is known, so a
-bucket may go into debt; the next request then waits until that is paid off. The state is this process's own:
-several workers or instances allow so much each.
+A request pays one forward pass at the door and the rest when it is over and its cost is known, so a bucket may go
+into debt; the next request then waits until that is paid off. Who hangs up before the answer, or gets none by the
+deadline, pays for what was run until then. The state is this process's own: several workers or instances allow so
+much each.
 """
 
 import time
@@ -59,7 +60,7 @@ class Allowance:
         bucket.forwards -= 1
 
     def spend(self, name: str, forwards: float) -> None:
-        """Charge a key for an answered request, less what was paid at the door."""
+        """Charge a key for a request that is over, less what was paid at the door."""
         self._filled(name).forwards -= max(0.0, forwards - 1)
 
     def _filled(self, name: str) -> _Bucket:

@@ -59,7 +59,7 @@ class Guard:
             await self.app(scope, receive, send)
         finally:
             if self._allowance is not None:
-                self._allowance.spend(name, observation_of(Request(scope)).forwards)
+                self._allowance.spend(name, observation_of(Request(scope)).spent)
 
     def _is_open(self, path: str) -> bool:
         return path in self._open or path.startswith(self._open_folders)

@@ -48,6 +48,11 @@ class Observation:
         names = {"request_id": self.request_id}
         return names | {"trace_id": self.trace_id} if self.trace_id else names
 
+    @property
+    def spent(self) -> float:
+        """Forward passes that the request cost: those of its answer, or without one those that were run in vain."""
+        return self.forwards or sum(journey.forwards for journey in self.journeys)
+
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Note when something begins and ends, waiting for a thread included."""
         return noted(self.stages, name)
