@@ -154,6 +154,11 @@ def _of_form(
         texts = [(name, value) for name, value in texts if name != OPTIONS]
     if options is None:
         return Submission(files, _of_text(texts, settings))
+    if len(options) > settings.max_field_bytes:  # a part with a file name is none of the parser's fields
+        raise RequestError(
+            f"the part `options` has {len(options):,} bytes; at most {settings.max_field_bytes:,} are accepted.",
+            where=OPTIONS,
+        )
     if texts:
         raise OptionError(
             f"there are both the JSON part `options` and the field {texts[0][0]!r}. Use one of the two ways.",

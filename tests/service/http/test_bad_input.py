@@ -204,6 +204,11 @@ MISTAKES = [
     _multipart("thousands of fields", "20", _form(IMAGE_PART, *(_part(f"f{n}", b"1") for n in range(3000)))),
     _multipart("a field of kilobytes", "2KB", _form(IMAGE_PART, _part("target", b"x" * 3000))),
     _multipart(
+        "a file of options of kilobytes",
+        "at most 2,048",
+        _form(IMAGE_PART, _part("options", b'{"top_k": 1' + b" " * 3000 + b"}", "options.json")),
+    ),
+    _multipart(
         "options that are no JSON",
         "not JSON",
         _form(IMAGE_PART, _part("options", b"{top_k: 3}")),
