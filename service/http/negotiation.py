@@ -1,4 +1,4 @@
-"""Which form of an answer a caller would rather have."""
+"""Which form of an answer a caller would rather have, and which it takes."""
 
 
 def preferred(accept: str, *offered: str) -> str:
@@ -18,6 +18,21 @@ def preferred(accept: str, *offered: str) -> str:
     """
     ranges = [_range(part) for part in accept.split(",") if part.strip()]
     return max(offered, key=lambda media_type: _quality(media_type, ranges))
+
+
+def takes(accept_encoding: str, coding: str) -> bool:
+    """Tell whether a caller names a coding as one that it takes (RFC 9110, section 12.5.3).
+
+    Args:
+        accept_encoding: The header; empty where there is none.
+        coding: Such as ``gzip``.
+
+    Examples:
+        >>> takes("gzip, deflate, br", "gzip"), takes("identity, gzip;q=0", "gzip")
+        (True, False)
+    """
+    ranges = (_range(part) for part in accept_encoding.split(",") if part.strip())
+    return any(range_ == coding and quality > 0 for range_, quality in ranges)
 
 
 def _range(part: str) -> tuple[str, float]:

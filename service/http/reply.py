@@ -6,6 +6,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.http.negotiation import takes
+
 JSON = "application/json"
 PNG = "image/png"
 JPEG = "image/jpeg"
@@ -24,7 +26,7 @@ def compressible_json_response(request: Request, body: BaseModel) -> Response:
     """
     headers = {"Vary": "Accept-Encoding"}
     content = body.model_dump_json().encode()
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if takes(request.headers.get("accept-encoding", ""), "gzip"):
         content = gzip.compress(content, compresslevel=6, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(content, media_type=JSON, headers=headers)

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from service.http.negotiation import takes
 from service.http.page.assets import Asset, read_page
 from service.http.page.samples import MEDIA_TYPES, find_samples, label
 from service.http.problems import nothing_here
@@ -73,7 +74,7 @@ def page_routes(*, docs: bool) -> APIRouter:
 def _send(request: Request, asset: Asset, caching: str) -> Response:
     """Send a file, compressed where the browser takes that."""
     headers = {**SECURITY, "Cache-Control": caching, "Vary": "Accept-Encoding"}
-    if "gzip" not in request.headers.get("accept-encoding", ""):
+    if not takes(request.headers.get("accept-encoding", ""), "gzip"):
         return Response(asset.content, media_type=asset.media_type, headers=headers)
     headers["Content-Encoding"] = "gzip"
     return Response(asset.compressed, media_type=asset.media_type, headers=headers)
