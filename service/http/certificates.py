@@ -41,6 +41,6 @@ def certificate_warnings(manifest: Manifest, method: str) -> tuple[str, ...]:
     failed = [name for name, check in found.checks.items() if check.verdict == "fail"]
     warning = (
         f"{method} failed its certificate on this model ({', '.join(failed)}): its maps may show the picture "
-        "rather than what the model makes of it. GET /v1/models/{name} has the numbers."
+        f"rather than what the model makes of it. GET /v1/models/{manifest.name} has the numbers."
     )
     return (warning,)

@@ -194,6 +194,7 @@ def test_answers_carry_the_certificate_and_a_warning_if_it_failed(bundle: Path, 
     assert (body.verdict, body.mprt, body.same_parameters) == ("fail", "fail", True)
     assert certificate_body(worse, "gradient", {"samples": 3}).same_parameters is False
     assert warning.startswith("gradient failed its certificate on this model (mprt")
+    assert f"GET /v1/models/{manifest.name} has the numbers" in warning
 
 
 def test_a_certificate_outlives_a_new_option_with_its_default(bundle: Path, pictures: Path) -> None:
