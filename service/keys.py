@@ -40,9 +40,9 @@ class Keys:
             None where neither setting is given: then everybody may call.
 
         Raises:
-            SettingsError: The file cannot be read, holds no key, or a line is not ``name:digest``.
+            SettingsError: The file cannot be read, there is no key in what is given, or a line is not ``name:digest``.
         """
-        if settings.keys_file is None and not settings.keys:
+        if settings.keys_file is None and "keys" not in settings.model_fields_set:
             return None
         lines = list(settings.keys)
         if settings.keys_file is not None:
@@ -56,10 +56,11 @@ class Keys:
                 )
             digests[name] = digest
         if not digests:
+            setting = "SALISERVE_KEYS" if settings.keys_file is None else "SALISERVE_KEYS_FILE"
             raise SettingsError(
-                f"{settings.keys_file} holds no key. Make one with `python -m service.keys NAME`, or unset "
-                "SALISERVE_KEYS_FILE.",
-                where="SALISERVE_KEYS_FILE",
+                f"{settings.keys_file or setting} holds no key. Make one with `python -m service.keys NAME`, or unset "
+                f"{setting}.",
+                where=setting,
             )
         return cls(digests)
 

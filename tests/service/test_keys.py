@@ -86,6 +86,8 @@ def test_a_file_without_keys_does_not_open_the_door(tmp_path: Path) -> None:
         Keys.of(Settings(keys_file=tmp_path / "empty"))
     with pytest.raises(SettingsError, match="No such file"):
         Keys.of(Settings(keys_file=tmp_path / "missing"))
+    with pytest.raises(SettingsError, match="SALISERVE_KEYS holds no key"):
+        of()  # as where the variable is filled from a secret that is not there
     with pytest.raises(SettingsError, match="two API keys are named 'a'"):
         of(f"a:{DIGEST}", f"a:{DIGEST}")
 
