@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from service.errors import OptionError
 from service.explain.methods import METHODS
 from service.http.submission import RawOptions
-from service.imaging.region import Place, read_mask
+from service.imaging.region import Mask, Place
 from service.request import EvaluateOptions, ExplainOptions, PredictOptions
 from service.schemas import EvaluateFields, ExplainFields, PredictFields, Sent, TargetFields
 from service.settings import Settings
@@ -60,9 +60,7 @@ def predict_options(fields: PredictFields, settings: Settings) -> PredictOptions
     )
 
 
-def explain_options(
-    fields: ExplainFields, settings: Settings, *, mask: bytes | None = None
-) -> ExplainOptions:
+def explain_options(fields: ExplainFields, settings: Settings, *, mask: Mask | None = None) -> ExplainOptions:
     """Translate for the engine.
 
     Raises:
@@ -86,7 +84,7 @@ def explain_options(
 
 
 def evaluate_options(
-    fields: EvaluateFields, settings: Settings, *, mask: bytes | None = None
+    fields: EvaluateFields, settings: Settings, *, mask: Mask | None = None
 ) -> EvaluateOptions:
     """Translate for the engine.
 
@@ -109,19 +107,16 @@ def evaluate_options(
     )
 
 
-def place_of(fields: TargetFields, mask: bytes | None) -> Place | None:
-    """Read what the caller says of where the object is.
+def place_of(fields: TargetFields, mask: Mask | None) -> Place | None:
+    """Say where the caller says that the object is; None if nothing is said.
 
     Args:
         fields: Checked.
-        mask: The file; None if none was sent.
-
-    Raises:
-        OptionError: The mask is no picture, or broken.
+        mask: Read; None if none was sent.
     """
     if mask is None and fields.boxes is None:
         return None
-    return Place(boxes=fields.boxes or (), mask=None if mask is None else read_mask(mask))
+    return Place(boxes=fields.boxes or (), mask=mask)
 
 
 def _parameters(fields: Sent, rest: Mapping[str, object], kind: type[Sent]) -> Mapping[str, object]:

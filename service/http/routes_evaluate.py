@@ -19,7 +19,7 @@ from service.http.options import check_fields, evaluate_options
 from service.http.reply import EVENTS, JSON, json_response
 from service.http.stream import Live, deliver
 from service.http.submission import IMAGE, MASK, read_submission
-from service.http.work import begin, time_left
+from service.http.work import begin, mask_of, time_left
 from service.imaging.map_file import read_map
 from service.request import EvaluatedPrediction
 from service.schemas import EvaluateFields
@@ -44,7 +44,7 @@ def evaluate_routes(edge: Edge) -> APIRouter:
                 request, edge.settings, files=frozenset({IMAGE, MAP}), optional=frozenset({MASK})
             )
         fields = check_fields(submission.options, EvaluateFields)
-        options = evaluate_options(fields, edge.settings, mask=submission.files.get(MASK))
+        options = evaluate_options(fields, edge.settings, mask=await mask_of(edge, submission))
         observation.model = edge.engine.models.get(options.model, options.version).manifest.name
         observation.method = BROUGHT
         live, journey = Live(), observation.journey()

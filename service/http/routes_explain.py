@@ -21,7 +21,7 @@ from service.http.options import check_fields, explain_options
 from service.http.reply import EVENTS, JPEG, JSON, PNG, json_response, picture_response
 from service.http.stream import Live, deliver
 from service.http.submission import MASK, read_submission
-from service.http.work import begin, time_left
+from service.http.work import begin, mask_of, time_left
 from service.imaging.overlay import OverlayEncoding
 from service.request import ExplainedPrediction
 from service.schemas import ExplainFields
@@ -42,7 +42,7 @@ def explain_routes(edge: Edge) -> APIRouter:
         with observation.stage("receive"):
             submission = await read_submission(request, edge.settings, optional=frozenset({MASK}))
         fields = check_fields(submission.options, ExplainFields)
-        options = explain_options(fields, edge.settings, mask=submission.files.get(MASK))
+        options = explain_options(fields, edge.settings, mask=await mask_of(edge, submission))
         observation.model = edge.engine.models.get(options.model, options.version).manifest.name
         live, journey = Live(), observation.journey()
 

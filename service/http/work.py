@@ -11,7 +11,9 @@ from typing import Generic, TypeVar
 from service.arrays import Picture
 from service.http.edge import Edge
 from service.http.observation import Observation
+from service.http.submission import MASK, Submission
 from service.imaging.decode import decode
+from service.imaging.region import Mask, read_mask
 from service.request import PredictOptions
 from service.runtime.journey import Stage
 
@@ -75,6 +77,16 @@ def _begin(
 def _drop(job: "Future[Begun[T]]") -> None:
     if not job.cancelled() and job.exception() is None:
         job.result().work.cancel()
+
+
+async def mask_of(edge: Edge, submission: Submission) -> Mask | None:
+    """Read the mask on a codec thread, if one was sent: it may have as many pixels as a picture.
+
+    Raises:
+        OptionError: It is no picture, or broken.
+    """
+    data = submission.files.get(MASK)
+    return None if data is None else await edge.aside(partial(read_mask, data))
 
 
 def decoded(edge: Edge, data: bytes) -> tuple[Picture, float]:

@@ -14,6 +14,9 @@ from service.imaging.resize import Box
 Rectangle: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels of the upright picture; right and bottom are outside."""
 
+Mask: TypeAlias = NDArray[np.bool_]
+"""``[height, width]``, true where the object is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,10 +28,10 @@ class Place:
     """
 
     boxes: tuple[Rectangle, ...] = ()
-    mask: NDArray[np.bool_] | None = field(default=None, compare=False)
+    mask: Mask | None = field(default=None, compare=False)
 
 
-def read_mask(data: bytes) -> NDArray[np.bool_]:
+def read_mask(data: bytes) -> Mask:
     """Read a mask from a grey PNG or a ``.npy`` file: whatever is not 0 belongs to the object.
 
     Raises:
@@ -88,7 +91,7 @@ def _in_boxes(
 
 
 def _in_mask(
-    mask: NDArray[np.bool_], picture: tuple[int, int], down: NDArray[np.float64], across: NDArray[np.float64]
+    mask: Mask, picture: tuple[int, int], down: NDArray[np.float64], across: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     if mask.shape != picture:
         raise OptionError(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +18,9 @@ from service.faithfulness.measures.cost import measured_forwards
 from service.faithfulness.measures.measure import MEASURES
 from service.faithfulness.operators.registry import OPERATORS
 from service.faithfulness.protocol import FAST, PROTOCOLS
+from service.http import work
 from service.http.application import create_app
+from service.imaging.region import Mask, read_mask
 from service.receipt_schema import ReceiptBody, receipt_schema
 from service.schemas import OperatorName
 from service.settings import Settings
@@ -164,6 +167,27 @@ def test_what_cannot_be_measured_is_refused_by_its_name(
     answer = explain(client, picture, **options)
     assert answer.status_code in {400, 422}
     assert answer.json()["where"] == where
+
+
+@pytest.mark.parametrize("route", ["/v1/explain", "/v1/evaluate"])
+def test_a_mask_is_read_by_a_codec_thread(
+    client: TestClient, picture: bytes, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    """It may have millions of pixels; read on the event loop it would hold up everybody, health checks included."""
+    readers: list[str] = []
+
+    def watched(data: bytes) -> Mask:
+        readers.append(threading.current_thread().name)
+        return read_mask(data)
+
+    monkeypatch.setattr(work, "read_mask", watched)
+    buffer = io.BytesIO()
+    np.save(buffer, RAMP)
+    files = {"image": picture, "mask": mask_file()} | ({"map": buffer.getvalue()} if "eval" in route else {})
+    answer = client.post(route, files=files, data={"target": "green"})
+
+    assert answer.json()["receipt"]["measures"]["localisation"]
+    assert [name.partition("_")[0] for name in readers] == ["codec"]
 
 
 @pytest.mark.parametrize("mask", [b"", b"no picture", mask_file((31, 32))])
