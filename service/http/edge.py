@@ -21,7 +21,7 @@ class Edge:
         engine: Ready to answer.
         settings: The operator's.
         codecs: Few threads that decode, resize, encode and paint, so that the event loop never does, and
-            that many pictures at most are in memory at full size.
+            that many pictures at most are in memory at full size, beside those that wait to be painted over.
     """
 
     engine: Engine

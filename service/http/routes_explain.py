@@ -50,8 +50,9 @@ def explain_routes(edge: Edge) -> APIRouter:
             left = replace(options, deadline_ms=time_left(options, arrived_s))
             return edge.engine.explain(picture, left, live.tell, journey)
 
-        begun = await begin(edge, observation, submission.image, submit)
         form = preferred(request.headers.get("accept", ""), JSON, PNG, JPEG, EVENTS)
+        is_painted = fields.overlay or form in ALONE
+        begun = await begin(edge, observation, submission.image, submit, keep_pixels=is_painted)
 
         async def finish(explained: ExplainedPrediction) -> Response:
             timings_ms = {"decode": begun.decode_ms, **explained.timings_ms}

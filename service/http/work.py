@@ -6,18 +6,23 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
+
+import numpy as np
 
 from service.arrays import Picture
 from service.http.edge import Edge
 from service.http.observation import Observation
 from service.http.submission import MASK, Submission
-from service.imaging.decode import decode
+from service.imaging.decode import check_size, decode
 from service.imaging.region import Mask, read_mask
 from service.request import PredictOptions
 from service.runtime.journey import Stage
 
 T = TypeVar("T")
+
+Sent: TypeAlias = "bytes | Picture"
+"""A file, or pixels as they are: ``[height, width, 3]``, RGB in [0, 255]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Begun(Generic[T]):
     """A request that the engine has taken.
 
     Args:
-        picture: Upright.
+        picture: Upright; without its pixels unless they are to be kept.
         decode_ms: What decoding took.
         work: The engine's.
     """
@@ -36,7 +41,12 @@ class Begun(Generic[T]):
 
 
 async def begin(
-    edge: Edge, observation: Observation, data: bytes, submit: "Callable[[Picture], Future[T]]"
+    edge: Edge,
+    observation: Observation,
+    sent: Sent,
+    submit: "Callable[[Picture], Future[T]]",
+    *,
+    keep_pixels: bool = False,
 ) -> Begun[T]:
     """Decode a picture and hand it to the engine, on one codec thread in one go.
 
@@ -45,14 +55,19 @@ async def begin(
     Args:
         edge: What routes need.
         observation: Is told how long decoding took, waiting for a thread included.
-        data: The picture's file.
+        sent: The picture's file, or its pixels.
         submit: Hands the picture to the engine. Called on the codec thread, as it resizes the picture first.
+        keep_pixels: Whether they are needed once more, for an overlay. Requests wait for the device by the dozen, and
+            the pixels of each may be 150 MB.
 
     Raises:
         ImageError: The picture cannot be used.
         SaliserveError: What *submit* raises.
     """
-    job = edge.codecs.submit(partial(_begin, edge, data, submit, observation, time.perf_counter()))
+    asked_s = time.perf_counter()
+    job = edge.codecs.submit(
+        partial(_begin, edge, sent, submit, observation, asked_s, keep_pixels=keep_pixels)
+    )
     try:
         return await asyncio.wrap_future(job)
     except asyncio.CancelledError:
@@ -62,16 +77,24 @@ async def begin(
 
 def _begin(
     edge: Edge,
-    data: bytes,
+    sent: Sent,
     submit: "Callable[[Picture], Future[T]]",
     observation: Observation,
     asked_s: float,
+    *,
+    keep_pixels: bool,
 ) -> Begun[T]:
     try:
-        picture, decode_ms = decoded(edge, data)
+        picture, decode_ms = decoded(edge, sent)
     finally:
         observation.stages.append(Stage("decode", asked_s, time.perf_counter()))
-    return Begun(picture, decode_ms, submit(picture))
+    work = submit(picture)
+    return Begun(picture if keep_pixels else _extent(picture), decode_ms, work)
+
+
+def _extent(picture: Picture) -> Picture:
+    """Keep a picture's shape and let go of its pixels: all of them are one zero."""
+    return np.broadcast_to(np.uint8(0), picture.shape)
 
 
 def _drop(job: "Future[Begun[T]]") -> None:
@@ -89,14 +112,19 @@ async def mask_of(edge: Edge, submission: Submission) -> Mask | None:
     return None if data is None else await edge.aside(partial(read_mask, data))
 
 
-def decoded(edge: Edge, data: bytes) -> tuple[Picture, float]:
-    """Decode a picture and say how many milliseconds that took.
+def decoded(edge: Edge, sent: Sent) -> tuple[Picture, float]:
+    """Decode a picture, unless it came as pixels, and say how many milliseconds that took.
 
     Raises:
         ImageError: It cannot be used.
     """
     begin_s = time.perf_counter()
-    picture = decode(data, edge.image_limits)
+    if isinstance(sent, bytes):
+        picture = decode(sent, edge.image_limits)
+    else:
+        height, width = sent.shape[:2]
+        check_size(width, height, edge.image_limits)
+        picture = sent
     return picture, 1e3 * (time.perf_counter() - begin_s)
 
 

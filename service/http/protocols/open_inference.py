@@ -156,7 +156,8 @@ async def _explained(
 ) -> tuple[LoadedModel, dict[str, Output]]:
     classes = len(edge.engine.models.get(job.model, job.version).classes)
     receipt = "fast" if names & _MEASURED.keys() else "none"
-    _, done = await work.explain(edge, request, job, receipt=receipt, top_k=str(classes))
+    paints = "overlay" in names
+    _, done = await work.explain(edge, request, job, paints=paints, receipt=receipt, top_k=str(classes))
     predicted = [(picture, one.prediction) for picture, one in done]
 
     def write() -> dict[str, Output]:

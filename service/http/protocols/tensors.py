@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from service.errors import OptionError
 from service.http.protocols.base64_picture import from_base64
 from service.http.protocols.schemas import InputTensor, OutputTensor
-from service.http.protocols.work import Sent
+from service.http.work import Sent
 
 IMAGE = "image"
 PIXELS = "pixels"

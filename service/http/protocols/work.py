@@ -1,11 +1,10 @@
 """Several pictures of one request, each a request of its own to the engine."""
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -17,17 +16,13 @@ from service.http.observing import observe_explained, observe_predicted
 from service.http.options import check_fields, explain_options, predict_options
 from service.http.submission import RawOptions
 from service.http.waiting import answers
-from service.http.work import decoded, time_left
-from service.imaging.decode import check_size
+from service.http.work import Begun, Sent, begin, time_left
 from service.request import ExplainedPrediction, Prediction, PredictOptions
 from service.runtime.journey import Journey
 from service.schemas import ExplainFields, PredictFields
 
 T = TypeVar("T")
 P = TypeVar("P", bound=PredictOptions)
-
-Sent: TypeAlias = "bytes | Picture"
-"""A file, or pixels as they are: ``[height, width, 3]``, RGB in [0, 255]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ async def predict(edge: Edge, request: Request, asked: Asked) -> list[tuple[Pict
 
 
 async def explain(
-    edge: Edge, request: Request, asked: Asked, **defaults: str
+    edge: Edge, request: Request, asked: Asked, *, paints: bool = False, **defaults: str
 ) -> tuple[ExplainFields, list[tuple[Picture, ExplainedPrediction]]]:
     """Classify and explain every picture.
 
@@ -87,6 +82,7 @@ async def explain(
         edge: What routes need.
         request: Its body read to the end.
         asked: What it says.
+        paints: Whether overlays are made of the answers, although the options do not say so.
         defaults: Of options, where they differ from those of ``POST /v1/explain``.
 
     Raises:
@@ -100,6 +96,7 @@ async def explain(
         asked,
         options,
         lambda picture, options, journey: edge.engine.explain(picture, options, journey=journey),
+        keep_pixels=paints or fields.overlay,
     )
     for _, decode_ms, explained in done:
         timings_ms = {"decode": decode_ms, **explained.timings_ms}
@@ -113,31 +110,28 @@ async def _run(
     asked: Asked,
     options: P,
     submit: "Callable[[Picture, P, Journey], Future[T]]",
+    *,
+    keep_pixels: bool = False,
 ) -> list[tuple[Picture, float, T]]:
     most = edge.settings.max_instances
     if not 1 <= len(asked.pictures) <= most:
         raise OptionError(f"there are {len(asked.pictures)} pictures; expected 1 to {most}", where="body")
     observation = observation_of(request)
     observation.model = edge.engine.models.get(options.model, options.version).name
-    with observation.stage("decode"):
-        pictures = [await edge.aside(partial(_decoded, edge, sent)) for sent in asked.pictures]
-    works: list[Future[T]] = []
+
+    def submit_one(journey: Journey, picture: Picture) -> "Future[T]":
+        left = replace(options, deadline_ms=time_left(options, asked.arrived_s))
+        return submit(picture, left, journey)
+
+    works: list[Begun[T]] = []
     try:
-        for picture, _ in pictures:
-            left = replace(options, deadline_ms=time_left(options, asked.arrived_s))
-            works.append(await edge.aside(partial(submit, picture, left, observation.journey())))
+        # One at a time, so that a single one of them is in memory at full size.
+        for sent in asked.pictures:
+            hand_over = partial(submit_one, observation.journey())
+            works.append(await begin(edge, observation, sent, hand_over, keep_pixels=keep_pixels))
     except BaseException:
-        for work in works:
-            work.cancel()
+        for begun in works:
+            begun.work.cancel()
         raise
-    results = await answers(request, works)
-    return [(*picture, result) for picture, result in zip(pictures, results, strict=True)]
-
-
-def _decoded(edge: Edge, sent: Sent) -> tuple[Picture, float]:
-    if isinstance(sent, bytes):
-        return decoded(edge, sent)
-    begin = time.perf_counter()
-    height, width = sent.shape[:2]
-    check_size(width, height, edge.image_limits)
-    return sent, 1e3 * (time.perf_counter() - begin)
+    results = await answers(request, [begun.work for begun in works])
+    return [(begun.picture, begun.decode_ms, result) for begun, result in zip(works, results, strict=True)]

@@ -1,7 +1,9 @@
 """A picture's way to the engine: one turn on a codec thread, and nobody's work is left behind."""
 
 import asyncio
+import gc
 import io
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -74,3 +76,27 @@ def test_a_request_takes_one_turn_of_the_codec_threads(engine: Engine, settings:
 
     assert asyncio.run(run()) == 7
     assert len(turns) == 1
+
+
+@pytest.mark.parametrize("keep_pixels", [False, True])
+def test_pixels_are_let_go_of_once_the_engine_has_what_it_needs(
+    engine: Engine, settings: Settings, *, keep_pixels: bool
+) -> None:
+    """Explanations wait for the device by the dozen, and a picture may have 150 MB; its size is all that is told of it.
+
+    Those that are painted over are needed to the end.
+    """
+    handed_over: list[weakref.ref[Picture]] = []
+
+    def submit(picture: Picture) -> Future[None]:
+        handed_over.append(weakref.ref(picture))
+        return Future()
+
+    async def run() -> tuple[tuple[int, ...], bool]:
+        with ThreadPoolExecutor(1) as codecs:
+            edge = Edge(engine, settings, codecs)
+            begun = await begin(edge, Observation(""), _png(), submit, keep_pixels=keep_pixels)
+            gc.collect()
+            return begun.picture.shape, handed_over[0]() is not None
+
+    assert asyncio.run(run()) == ((16, 16, 3), keep_pixels)
