@@ -8,6 +8,10 @@ from service.errors import ImageFormatError
 
 WHITE = (255, 255, 255, 255)
 
+_BAND_PIXELS = 2**20
+"""Converted at a time. Pillow and NumPy make up to five copies on the way, which of a whole picture of 50 megapixels
+were a gigabyte."""
+
 _SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
@@ -45,6 +49,18 @@ def to_rgb(image: PIL.Image.Image) -> Picture:
         >>> to_rgb(grey)[0, :, 0]
         array([  0, 128, 255], dtype=uint8)
     """
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // width)
+    if rows >= height:
+        return _converted(image)
+    picture = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        picture[top:bottom] = _converted(image.crop((0, top, width, bottom)))
+    return picture
+
+
+def _converted(image: PIL.Image.Image) -> Picture:
     if image.mode in _SIXTEEN_BIT:
         return _from_sixteen_bit(image)
     if image.has_transparency_data:

@@ -5,9 +5,12 @@ Expected pixels come from arrays the tests make, not from decoding with another 
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -24,8 +27,10 @@ from service.errors import (
     ImageTooLargeError,
     ImageTooSmallError,
 )
+from service.imaging import pixels
 from service.imaging.decode import FORMATS, ImageLimits, decode
 
+ROOT = Path(__file__).parents[3]
 LIMITS = ImageLimits()
 
 
@@ -310,6 +315,58 @@ def test_decoding_that_takes_too_long_is_ended() -> None:
 
     with pytest.raises(ImageTooLargeError, match="200 ms"):
         decode(file[:-2] + scan * 4000 + file[-2:], ImageLimits(max_decode_ms=200))
+
+
+def _of_mode(mode: str) -> PIL.Image.Image:
+    noise = np.random.default_rng(5).integers(0, 256, (33, 20, 4), dtype=np.uint8)
+    if mode == "I;16":
+        return PIL.Image.fromarray(noise[..., 0].astype(np.uint16) * 257)
+    image = PIL.Image.fromarray(noise).convert(mode.removesuffix(" with a transparent colour"))
+    if mode.endswith("colour"):
+        image.info["transparency"] = 7
+    return image
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "P with a transparent colour", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"]
+)
+def test_a_picture_is_converted_in_bands_as_in_one_piece(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of them has a single row, and each must know what the whole says of palette and transparency."""
+    image = _of_mode(mode)
+    whole = pixels.to_rgb(image)
+
+    monkeypatch.setattr(pixels, "_BAND_PIXELS", 2 * 20)
+
+    np.testing.assert_array_equal(pixels.to_rgb(image), whole)
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from service.imaging.decode import ImageLimits, decode
+
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+data = Path(sys.argv[1]).read_bytes()
+before = peak()
+picture = decode(data, ImageLimits())
+print((peak() - before) / (picture.size / 3))
+"""
+
+
+@pytest.mark.parametrize(("mode", "name"), [("RGB", "JPEG"), ("RGBA", "PNG")])
+def test_decoding_holds_a_picture_little_more_than_twice(tmp_path: Path, mode: str, name: str) -> None:
+    """In bytes per pixel, at 16 megapixels: Pillow's four, our three, five copies of a band of one megapixel, and one
+    for whatever else the process allocates meanwhile."""
+    file = tmp_path / "large"
+    file.write_bytes(_file(PIL.Image.new(mode, (4000, 4000), "red"), name))
+
+    said = subprocess.run(
+        [sys.executable, "-c", PEAK, str(file)], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+    assert 6 < float(said) < 7 + 5 * 4 / 16 + 1
 
 
 def test_many_threads_decode_as_one_does() -> None:
