@@ -1,9 +1,9 @@
 """What the other protocols send and get; their names, not ours."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from service.schemas import ModelReference, Returned
 
@@ -24,6 +24,15 @@ class V1Explanations(Returned):
         description="As of POST /v1/explain, one an instance."
     )
     model: ModelReference
+
+
+def _sendable(text: str) -> str:
+    """Refuse half a surrogate pair, which JSON can escape and no answer in UTF-8 can repeat."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half a surrogate pair") from error
+    return text
 
 
 class Received(BaseModel):
@@ -52,7 +61,7 @@ class RequestedOutput(Received):
 class InferenceRequest(Received):
     """Body of ``/infer``."""
 
-    id: str = ""
+    id: Annotated[str, AfterValidator(_sendable)] = ""
     inputs: tuple[InputTensor, ...]
     outputs: tuple[RequestedOutput, ...] = ()
     parameters: Mapping[str, JsonValue] = Field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
 import numpy as np
@@ -193,6 +193,18 @@ def test_binary_elements_that_lie_about_their_length_are_refused(client: TestCli
 
     assert answer.status_code == 422
     assert "inputs.image" in answer.json()["where"]
+
+
+def test_a_name_that_no_answer_can_repeat_is_refused(client: TestClient, picture: bytes) -> None:
+    """Half a surrogate pair: JSON can escape it, UTF-8 cannot hold it."""
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [b64encode(picture).decode()]}
+
+    body = json.dumps({"id": "\ud800", "inputs": [tensor]})
+
+    answer = client.post("/v2/models/colours/infer", content=body)
+
+    assert (answer.status_code, answer.json()["where"]) == (422, "id")
+    assert "surrogate" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("length", ["-1", "9999999", "x", "", "9" * 5000])
