@@ -15,6 +15,7 @@ from service.http.edge import Edge
 from service.http.observation import Observation
 from service.http.submission import MASK, Submission
 from service.imaging.decode import check_size, decode
+from service.imaging.map_file import MapLimits
 from service.imaging.region import Mask, read_mask
 from service.request import PredictOptions
 from service.runtime.journey import Stage
@@ -109,7 +110,10 @@ async def mask_of(edge: Edge, submission: Submission) -> Mask | None:
         OptionError: It is no picture, or broken.
     """
     data = submission.files.get(MASK)
-    return None if data is None else await edge.aside(partial(read_mask, data))
+    if data is None:
+        return None
+    limits = MapLimits(side=edge.settings.max_side, pixels=edge.settings.max_pixels)
+    return await edge.aside(partial(read_mask, data, limits))
 
 
 def decoded(edge: Edge, sent: Sent) -> tuple[Picture, float]:

@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
@@ -14,6 +15,22 @@ from service.imaging.decode import BROKEN
 
 LARGEST_SIDE = 4096
 """Pixels; a finer map holds nothing that survives on any model's input."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapLimits:
+    """How large a map may be.
+
+    Args:
+        side: Pixels of the longer side.
+        pixels: Height times width.
+    """
+
+    side: int = LARGEST_SIDE
+    pixels: int = LARGEST_SIDE**2
+
+
+_FOR_MAPS = MapLimits()
 
 _NPY = b"\x93NUMPY"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -31,7 +48,7 @@ _GREY = {"1": np.uint8, "L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16}
 """Pillow's name of a grey mode -> its levels."""
 
 
-def read_map(data: bytes) -> NDArray[np.generic]:
+def read_map(data: bytes, limits: MapLimits = _FOR_MAPS) -> NDArray[np.generic]:
     """Read a map from a ``.npy`` file or a grey PNG of up to 16 bits; the content tells which.
 
     Nothing is unpickled. What the header states is checked against the limits and against the bytes that
@@ -39,10 +56,10 @@ def read_map(data: bytes) -> NDArray[np.generic]:
 
     Args:
         data: The file. A PNG's levels are taken as they are.
+        limits: How large it may be.
 
     Returns:
-        ``[height, width]``, each from 1 to :data:`LARGEST_SIDE`, of whatever real type the file has. Its
-        values are not looked at.
+        ``[height, width]``, of whatever real type the file has. Its values are not looked at.
 
     Raises:
         MapError: Another format, another number of axes, no numbers, too large, broken or cut short.
@@ -54,17 +71,17 @@ def read_map(data: bytes) -> NDArray[np.generic]:
         array([[ 1.5, -2. ]])
     """
     if data.startswith(_NPY):
-        return _of_npy(data)
+        return _of_npy(data, limits)
     if data.startswith(_PNG):
-        return _of_png(data)
+        return _of_png(data, limits)
     found = f"the map begins with {data[:8].hex(' ')}" if data else "the map has no bytes"
     raise MapError(f"{found}; expected a .npy file or a grey PNG, told by their content.", where="map")
 
 
-def _of_npy(data: bytes) -> NDArray[np.generic]:
+def _of_npy(data: bytes, limits: MapLimits) -> NDArray[np.generic]:
     header, begin = _header(data)
     dtype = _dtype(header)
-    height, width = _shape(header)
+    height, width = _shape(header, limits)
     expected, found = height * width * dtype.itemsize, len(data) - begin
     if found != expected:
         raise MapError(
@@ -106,10 +123,10 @@ def _dtype(header: dict[str, object]) -> np.dtype[np.generic]:
     return np.dtype(descr)
 
 
-def _shape(header: dict[str, object]) -> tuple[int, int]:
+def _shape(header: dict[str, object], limits: MapLimits) -> tuple[int, int]:
     match header.get("shape"):
         case (int() as height, int() as width):
-            check_size(height, width)
+            check_size(height, width, limits)
             return height, width
         case shape:
             raise MapError(
@@ -119,22 +136,23 @@ def _shape(header: dict[str, object]) -> tuple[int, int]:
             )
 
 
-def check_size(height: int, width: int) -> None:
+def check_size(height: int, width: int, limits: MapLimits = _FOR_MAPS) -> None:
     """Refuse a map without pixels, or with too many.
 
     Raises:
-        MapError: A side is not within 1 and :data:`LARGEST_SIDE`.
+        MapError: A side is not within 1 and the limit, or there are more pixels than it allows.
     """
-    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
-        raise MapError(
-            f"the map is {width} x {height} pixels; expected 1 to {LARGEST_SIDE} on a side.", where="map"
-        )
+    found = f"the map is {width} x {height} pixels"
+    if not (1 <= height <= limits.side and 1 <= width <= limits.side):
+        raise MapError(f"{found}; expected 1 to {limits.side} on a side.", where="map")
+    if height * width > limits.pixels:
+        raise MapError(f"{found}; expected at most {limits.pixels:,} in all.", where="map")
 
 
-def _of_png(data: bytes) -> NDArray[np.generic]:
+def _of_png(data: bytes, limits: MapLimits) -> NDArray[np.generic]:
     try:
         with PIL.Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            check_size(image.height, image.width)
+            check_size(image.height, image.width, limits)
             if image.mode not in _GREY:
                 raise MapError(
                     f"the map is a PNG of mode {image.mode}; expected grey without transparency, 8 or 16 bits.",
@@ -144,7 +162,7 @@ def _of_png(data: bytes) -> NDArray[np.generic]:
             return np.asarray(image, _GREY[image.mode])
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise MapError(
-            f"the map has far more pixels than {LARGEST_SIDE} on a side ({error}).", where="map"
+            f"the map has far more pixels than {limits.side} on a side ({error}).", where="map"
         ) from error
     except BROKEN as error:
         raise _broken(str(error)) from error

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import MapError, OptionError
-from service.imaging.map_file import read_map
+from service.imaging.map_file import MapLimits, read_map
 from service.imaging.resize import Box
 
 Rectangle: TypeAlias = tuple[float, float, float, float]
@@ -31,14 +31,18 @@ class Place:
     mask: Mask | None = field(default=None, compare=False)
 
 
-def read_mask(data: bytes) -> Mask:
+def read_mask(data: bytes, limits: MapLimits) -> Mask:
     """Read a mask from a grey PNG or a ``.npy`` file: whatever is not 0 belongs to the object.
 
+    Args:
+        data: The file.
+        limits: Those of pictures, as a mask is as large as one.
+
     Raises:
-        OptionError: The file is none of the two, or broken.
+        OptionError: The file is none of the two, or broken, or larger than a picture may be.
     """
     try:
-        return np.asarray(read_map(data) != 0)
+        return np.asarray(read_map(data, limits) != 0)
     except MapError as error:
         raise OptionError(error.detail.replace("the map", "the mask"), where="mask") from error
 

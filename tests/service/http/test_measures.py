@@ -20,6 +20,7 @@ from service.faithfulness.operators.registry import OPERATORS
 from service.faithfulness.protocol import FAST, PROTOCOLS
 from service.http import work
 from service.http.application import create_app
+from service.imaging.map_file import MapLimits
 from service.imaging.region import Mask, read_mask
 from service.receipt_schema import ReceiptBody, receipt_schema
 from service.schemas import OperatorName
@@ -176,9 +177,9 @@ def test_a_mask_is_read_by_a_codec_thread(
     """It may have millions of pixels; read on the event loop it would hold up everybody, health checks included."""
     readers: list[str] = []
 
-    def watched(data: bytes) -> Mask:
+    def watched(data: bytes, limits: MapLimits) -> Mask:
         readers.append(threading.current_thread().name)
-        return read_mask(data)
+        return read_mask(data, limits)
 
     monkeypatch.setattr(work, "read_mask", watched)
     buffer = io.BytesIO()
@@ -188,6 +189,29 @@ def test_a_mask_is_read_by_a_codec_thread(
 
     assert answer.json()["receipt"]["measures"]["localisation"]
     assert [name.partition("_")[0] for name in readers] == ["codec"]
+
+
+def test_a_mask_may_be_as_large_as_a_picture(engine: Engine, settings: Settings) -> None:
+    """A camera's pictures are wider than any map need be. The object is what the centre of the picture shows."""
+    wide = settings.model_copy(update={"max_side": 5000, "max_pixels": 5000 * 40})
+    client = TestClient(create_app(engine, wide))
+    picture, mask = PIL.Image.new("RGB", (5000, 40), "red"), PIL.Image.new("L", (5000, 40))
+    picture.paste("green", (2495, 15, 2505, 25))
+    mask.paste(255, (2495, 15, 2505, 25))
+    files = {name: io.BytesIO() for name in ("image", "mask", "larger")}
+    picture.save(files["image"], "PNG")
+    mask.save(files["mask"], "PNG")
+    mask.resize((5000, 41)).save(files["larger"], "PNG")
+    sent = {name: file.getvalue() for name, file in files.items()}
+
+    def ask(mask: str) -> Any:
+        data = {"method": "input_x_gradient", "target": "green"}
+        return client.post(
+            "/v1/explain", files={"image": sent["image"], "mask": sent[mask]}, data=data
+        ).json()
+
+    assert ask("mask")["receipt"]["measures"]["localisation"]["pointing_game"] == 1
+    assert ask("larger")["detail"] == "the mask is 5000 x 41 pixels; expected at most 200,000 in all."
 
 
 @pytest.mark.parametrize("mask", [b"", b"no picture", mask_file((31, 32))])
