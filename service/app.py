@@ -66,6 +66,7 @@ class GuardedService(bentoml.Service["Saliserve"]):
         if isinstance(app, Starlette):
             # Tracing, a timer that never lets go of a request, a context that only its own routes use.
             app.user_middleware.clear()
+            app.router.redirect_slashes = False  # as ours does not: see service.http.application
             app.router.routes[:] = [
                 route for route in app.router.routes if getattr(route, "name", "") not in _OWN_ROUTES
             ]

@@ -90,6 +90,7 @@ def create_app(
         middleware=_middleware(settings, draining, keys, traces),
         telemetry=_NO_TELEMETRY,
         lifespan=lifespan,
+        redirect_slashes=False,  # to an address made of the Host header, and to http where TLS ends before us
     )
     edge = Edge(engine, settings, codecs)
     for routes in (predict_routes, explain_routes, evaluate_routes, model_routes):

@@ -136,6 +136,7 @@ MISTAKES = [
         "an option of another route", 422, "invalid_option", "deadline_ms", path="/v1/predict?method=grad_cam"
     ),
     Mistake("nothing there", 404, "not_found", "/openapi.json", path="/v9/nothing"),
+    Mistake("a slash too many", 404, "not_found", "/v1/explain/", path="/v1/explain/"),
     Mistake("GET for POST", 405, "method_not_allowed", "POST", path="/v1/predict", method="GET", send={}),
     Mistake("DELETE for GET", 405, "method_not_allowed", "GET", path="/v1/models", method="DELETE", send={}),
     Mistake(

@@ -60,7 +60,7 @@ def test_idle_connections_are_kept_longer_than_load_balancers_keep_them(server: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/schema.json", "/docs.json", "/static_content/index.css", "/v1"]
+    "path", ["/nothing", "/schema.json", "/docs.json", "/static_content/index.css", "/v1", "/v1/models/"]
 )
 def test_what_is_not_ours_is_not_there(server: Server, path: str) -> None:
     """BentoML's own pages describe no route of ours, and its index loads a tracker."""
