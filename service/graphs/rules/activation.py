@@ -48,6 +48,12 @@ def thresholded_relu(step: Step) -> Cotangents:
     return (step.dy * step_at_zero(affine(step.x, 1.0, -step.number("alpha", 1.0))),)
 
 
+@rule("Shrink")
+def shrink(step: Step) -> Cotangents:
+    """``y = x + bias if x < -lambd, x - bias if x > lambd, else 0``;  ``dx = dy 1[|x| > lambd]``."""
+    return (step.dy * step_at_zero(step.x.apply("Abs") - step.number("lambd", 0.5)),)
+
+
 @rule("Elu")
 def elu(step: Step) -> Cotangents:
     """``y = x if x > 0 else alpha (exp x - 1)``;  ``dx = dy (1 if x > 0 else y + alpha)``."""

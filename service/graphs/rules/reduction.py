@@ -54,6 +54,26 @@ def reduce_sum_of_squares(step: Step) -> Cotangents:
 
 @rule("ReduceLogSumExp")
 def reduce_log_sum_exp(step: Step) -> Cotangents:
+@rule("ReduceProd")
+def reduce_product(step: Step) -> Cotangents:
+    """``y = product of x``;  ``dx = dy`` times the product of the others, which zeros among them make 0."""
+    if not reduced_axes(step):
+        return (step.dy,)
+    zero = step.x.apply("Equal", step.tape.real(0.0)).apply("Cast", to=ELEMENTS[step.tape.dtype])
+    filled = step.x + zero  # a 1 where x is 0
+    axes = reduced_axes(step)
+    product = filled.apply("ReduceProd", step.tape.integers(axes), keepdims=1)
+    other_zeros = zero.sum(axes) - zero
+    without_others = (1.0 - other_zeros).apply("Relu")
+    return (with_axes(step, step.dy) * product / filled * without_others,)
+
+
+@rule("ReduceLogSum")
+def reduce_log_sum(step: Step) -> Cotangents:
+    """``y = log(sum of x)``;  ``dx = dy exp(-y)`` everywhere."""
+    return (_repeated(step, step.dy * (-step.y).apply("Exp")),)
+
+
     """``y = log(sum of exp x)``;  ``dx = dy exp(x - y)``."""
     return ((step.x - with_axes(step, step.y)).apply("Exp") * with_axes(step, step.dy),)
 

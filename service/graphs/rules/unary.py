@@ -58,6 +58,60 @@ def cosine(step: Step) -> Cotangents:
     return (-(step.dy * step.x.apply("Sin")),)
 
 
+@rule("Tan")
+def tangent(step: Step) -> Cotangents:
+    """``y = tan x``;  ``dx = dy (1 + y^2)``."""
+    return (step.dy * (step.y * step.y + 1.0),)
+
+
+@rule("Asin")
+def inverse_sine(step: Step) -> Cotangents:
+    """``y = asin x``;  ``dx = dy / sqrt(1 - x^2)``."""
+    return (step.dy / (1.0 - step.x * step.x).apply("Sqrt"),)
+
+
+@rule("Acos")
+def inverse_cosine(step: Step) -> Cotangents:
+    """``y = acos x``;  ``dx = -dy / sqrt(1 - x^2)``."""
+    return (-(step.dy / (1.0 - step.x * step.x).apply("Sqrt")),)
+
+
+@rule("Atan")
+def inverse_tangent(step: Step) -> Cotangents:
+    """``y = atan x``;  ``dx = dy / (1 + x^2)``."""
+    return (step.dy / (step.x * step.x + 1.0),)
+
+
+@rule("Sinh")
+def hyperbolic_sine(step: Step) -> Cotangents:
+    """``y = sinh x``;  ``dx = dy (exp x + exp(-x)) / 2``, for there is no Cosh on a GPU."""
+    return (step.dy * ((step.x.apply("Exp") + (-step.x).apply("Exp")) * 0.5),)
+
+
+@rule("Cosh")
+def hyperbolic_cosine(step: Step) -> Cotangents:
+    """``y = cosh x``;  ``dx = dy (exp x - exp(-x)) / 2``, for there is no Sinh on a GPU."""
+    return (step.dy * ((step.x.apply("Exp") - (-step.x).apply("Exp")) * 0.5),)
+
+
+@rule("Asinh")
+def inverse_hyperbolic_sine(step: Step) -> Cotangents:
+    """``y = asinh x``;  ``dx = dy / sqrt(x^2 + 1)``."""
+    return (step.dy / (step.x * step.x + 1.0).apply("Sqrt"),)
+
+
+@rule("Acosh")
+def inverse_hyperbolic_cosine(step: Step) -> Cotangents:
+    """``y = acosh x``;  ``dx = dy / sqrt(x^2 - 1)``."""
+    return (step.dy / (step.x * step.x - 1.0).apply("Sqrt"),)
+
+
+@rule("Atanh")
+def inverse_hyperbolic_tangent(step: Step) -> Cotangents:
+    """``y = atanh x``;  ``dx = dy / (1 - x^2)``."""
+    return (step.dy / (1.0 - step.x * step.x),)
+
+
 @rule("Ceil", "Floor", "Round", "Sign")
 def steps(step: Step) -> Cotangents:  # noqa: ARG001 - every rule has this signature
     """``y`` is constant between jumps;  ``dx = 0``, as in PyTorch."""

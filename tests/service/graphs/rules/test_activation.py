@@ -18,6 +18,9 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, float], Callable[[torch.Tensor], tor
     "leaky relu": ("LeakyRelu", {"alpha": 0.125}, lambda x: functional.leaky_relu(x, 0.125)),
     "leaky relu by default": ("LeakyRelu", {}, lambda x: functional.leaky_relu(x, float(np.float32(0.01)))),
     "thresholded relu": ("ThresholdedRelu", {"alpha": 0.5}, lambda x: functional.threshold(x, 0.5, 0.0)),
+    "hard shrink": ("Shrink", {"lambd": 0.75}, lambda x: functional.hardshrink(x, 0.75)),
+    "soft shrink": ("Shrink", {"lambd": 0.75, "bias": 0.75}, lambda x: functional.softshrink(x, 0.75)),
+    "shrink by default": ("Shrink", {}, functional.hardshrink),
     "elu": ("Elu", {"alpha": 1.5}, lambda x: functional.elu(x, 1.5)),
     "celu": ("Celu", {"alpha": 1.5}, lambda x: functional.celu(x, 1.5)),
     "selu": (

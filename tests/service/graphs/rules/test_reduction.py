@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from onnx import helper
 
 from tests.autograd import assert_gradient
@@ -20,7 +21,22 @@ REDUCTIONS: dict[str, Reduction] = {
     "ReduceL2": lambda x, axes, keep: torch.linalg.vector_norm(x, dim=axes, keepdim=keep),
     "ReduceSumSquare": lambda x, axes, keep: x.square().sum(axes, keepdim=keep),
     "ReduceLogSumExp": lambda x, axes, keep: x.logsumexp(axes, keepdim=keep),
+    "ReduceLogSum": lambda x, axes, keep: x.sum(axes, keepdim=keep).log(),
+    "ReduceProd": lambda x, axes, keep: product(x, axes, keep=keep),
 }
+
+
+def product(x: torch.Tensor, axes: tuple[int, ...], *, keep: bool) -> torch.Tensor:
+    """torch.prod takes one axis at a time."""
+    for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
+        x = x.prod(axis, keepdim=keep)
+    return x
+
+
+def pixels(operator: str, *shape: int) -> NDArray[np.float64]:
+    """Of both signs, except where a logarithm is taken."""
+    image = np.random.default_rng(0).normal(size=shape)
+    return np.abs(image) if operator == "ReduceLogSum" else image
 
 
 @pytest.mark.parametrize("keep", [0, 1])
@@ -28,7 +44,7 @@ REDUCTIONS: dict[str, Reduction] = {
 @pytest.mark.parametrize("operator", REDUCTIONS)
 def test_a_reduction_has_pytorchs_gradient(operator: str, axes: tuple[int, ...], keep: int) -> None:
     """Over axes counted from either end, kept and dropped."""
-    image = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    image = pixels(operator, 2, 3, 4, 5)
     assert_gradient(
         helper.make_node(operator, ["image", "axes"], ["y"], keepdims=keep),
         image,
@@ -41,7 +57,7 @@ def test_a_reduction_has_pytorchs_gradient(operator: str, axes: tuple[int, ...],
 @pytest.mark.parametrize("operator", [name for name in REDUCTIONS if name != "ReduceMean"])
 def test_a_reduction_over_everything_has_pytorchs_gradient(operator: str, keep: int) -> None:
     """No axes means all of them, the batch too."""
-    image = np.random.default_rng(0).normal(size=(2, 3, 4))
+    image = pixels(operator, 2, 3, 4)
     assert_gradient(
         helper.make_node(operator, ["image"], ["y"], keepdims=keep),
         image,
@@ -82,6 +98,17 @@ def test_a_cumulative_sum_has_pytorchs_gradient(axis: int, reverse: int, exclusi
     def accumulated(x: torch.Tensor) -> torch.Tensor:
         turned = x.flip(axis) if reverse else x
         total = turned.cumsum(axis) - (turned if exclusive else 0)
+def test_a_product_with_zeros_has_pytorchs_gradient() -> None:
+    """A single zero has the product of the others for its slope; two leave every slope 0. A quotient would be NaN."""
+    image = np.array([[0.0, 2.0, -3.0], [0.0, 5.0, 0.0], [2.0, -3.0, 0.5]])
+    assert_gradient(
+        helper.make_node("ReduceProd", ["image", "axes"], ["y"]),
+        image,
+        lambda x: x.prod(1, keepdim=True),
+        constants={"axes": np.array([1])},
+    )
+
+
         return total.flip(axis) if reverse else total
 
     assert_gradient(

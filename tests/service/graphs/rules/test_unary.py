@@ -19,10 +19,20 @@ FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Erf": torch.erf,
     "Sin": torch.sin,
     "Cos": torch.cos,
+    "Tan": torch.tan,
+    "Asin": torch.asin,
+    "Acos": torch.acos,
+    "Atan": torch.atan,
+    "Sinh": torch.sinh,
+    "Cosh": torch.cosh,
+    "Asinh": torch.asinh,
+    "Acosh": torch.acosh,
+    "Atanh": torch.atanh,
     "Identity": torch.clone,
     "Dropout": torch.clone,
 }
 POSITIVE = {"Log", "Sqrt", "Reciprocal"}
+SMALL = {"Acos", "Asin", "Atanh", "Tan"}
 
 
 @pytest.mark.parametrize("operator", FUNCTIONS)
@@ -31,6 +41,10 @@ def test_a_function_has_pytorchs_gradient(operator: str) -> None:
     image = np.random.default_rng(0).normal(size=(2, 4, 7))
     if operator in POSITIVE:
         image = np.abs(image) + 0.5
+    if operator in SMALL:
+        image = np.tanh(image) * 0.9
+    if operator == "Acosh":
+        image = np.abs(image) + 1.5
     assert_gradient(helper.make_node(operator, ["image"], ["y"]), image, FUNCTIONS[operator])
 
 
