@@ -2,8 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from service.graphs.rules.broadcast import SPATIAL_AXES
 from service.graphs.rules.separable import adjoint_along
 from service.graphs.rules.window import spatial_lengths
 from service.graphs.session import open_session
@@ -20,57 +21,44 @@ def resize(step: Step) -> Cotangents:
         raise step.unsupported("it resizes other axes than height and width")
     if step.text("coordinate_transformation_mode", "") == "tf_crop_and_resize":
         raise step.unsupported("it crops while it resizes")
-    result = step.dy
     inputs, outputs = spatial_lengths(step, step.x), spatial_lengths(step, step.y)
-    for axis, (before, after) in enumerate(zip(inputs, outputs, strict=True)):
-        if before != after:
-            result = adjoint_along(result, axis - 2, _matrix(step, axis, before, after))
+    if inputs == outputs:  # ONNX Runtime then copies, whatever the scales
+        return (step.dy,)
+    result = step.dy
+    for axis, length in enumerate(inputs):
+        matrix = _matrix(step, axis, inputs, outputs)
+        if not np.array_equal(matrix, np.eye(length)):
+            result = adjoint_along(result, axis - 2, matrix)
     return (result,)
 
 
-def _matrix(step: Step, axis: int, before: int, after: int) -> NDArray[np.floating]:
-    """Find the matrix ``[after, before]`` of one axis by resizing every unit vector along it."""
-    units = np.eye(before, dtype=np.float32)
-    shape = [before, 1, 1, 1]
-    shape[2 + axis] = before
-    lengths = [before, 1, 1, 1]
-    lengths[2 + axis] = after
-    scale = _scale(step, 2 + axis)
-    scales = np.ones(IMAGE_AXES, np.float32)
-    if scale is not None:
-        scales[2 + axis] = scale
-    model = _one_node(
-        _plain(step.node, by_size=scale is None),
-        shape,
-        scales if scale is not None else np.array(lengths, np.int64),
-    )
-    (resized,) = open_session(model, optimise=False).run(None, {"x": units.reshape(shape)})
-    return np.asarray(resized, np.float32).reshape(before, after).T
+def _matrix(step: Step, axis: int, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> NDArray[np.floating]:
+    """Find the matrix ``[after, before]`` of one axis by resizing every unit vector along it, alike along the other.
+
+    The whole node is run, because a scale can depend on both axes (``keep_aspect_ratio_policy``), and be another than
+    1 where the length stays.
+    """
+    before = inputs[axis]
+    units = np.eye(before, dtype=np.float32).reshape(before, 1, *((before, 1) if axis == 0 else (1, before)))
+    images = np.broadcast_to(units, (before, 1, *inputs))
+    model = _one_node(step, images.shape, outputs)
+    (resized,) = open_session(model, optimise=False).run(None, {"x": np.ascontiguousarray(images)})
+    planes = np.asarray(resized, np.float32)[:, 0]
+    return (planes[:, :, 0] if axis == 0 else planes[:, 0]).T
 
 
-def _scale(step: Step, axis: int) -> float | None:
-    """Read one axis's scale; None if the node states sizes instead."""
-    if not step.has(2):
-        return None
-    scales = step.input(2).value
-    if scales is None:
-        raise step.unsupported("its scales are computed; constants were expected")
-    if scales.size == 0:
-        return None
-    axes = step.integers("axes", range(step.x.rank))
-    return float(scales[[a % step.x.rank for a in axes].index(axis)])
-
-
-def _plain(node: NodeProto, *, by_size: bool) -> NodeProto:
-    """The node alone, for four axes, with one of its two ways to state the result."""
-    inputs = ["x", "", "", "result"] if by_size else ["x", "", "result"]
-    plain = helper.make_node("Resize", inputs, ["y"])
-    dropped = {"axes", "keep_aspect_ratio_policy"}
-    plain.attribute.extend(found for name, found in attributes_of(node).items() if name not in dropped)
-    return plain
-
-
-def _one_node(node: NodeProto, shape: list[int], result: NDArray[np.generic]) -> ModelProto:
+def _one_node(step: Step, shape: tuple[int, ...], outputs: tuple[int, ...]) -> ModelProto:
+    """Put the node alone into a graph, for height and width alone, as far as it names them."""
+    named = [axis % step.x.rank for axis in step.integers("axes", range(step.x.rank))]
+    axes = [axis for axis in SPATIAL_AXES if axis in named]
+    scales = _constant(step, 2, named, axes)
+    stretched = step.text("keep_aspect_ratio_policy", "stretch") == "stretch"
+    sizes = np.array([outputs[axis - 2] for axis in axes]) if stretched else _constant(step, 3, named, axes)
+    inputs, result = (["x", "", "result"], scales) if scales is not None else (["x", "", "", "result"], sizes)
+    if result is None:
+        raise step.unsupported("its result keeps the aspect ratio of sizes that are not stated")
+    node = helper.make_node("Resize", inputs, ["y"], axes=axes)
+    node.attribute.extend(found for name, found in attributes_of(step.node).items() if name != "axes")
     graph = helper.make_graph(
         [node],
         "resize",
@@ -79,3 +67,17 @@ def _one_node(node: NodeProto, shape: list[int], result: NDArray[np.generic]) ->
         [numpy_helper.from_array(result, "result")],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def _constant(step: Step, index: int, named: list[int], axes: list[int]) -> NDArray[np.generic] | None:
+    """Read the scales or sizes of some of the axes that the node names; None if it has none.
+
+    Raises:
+        UnsupportedOperatorError: They are computed.
+    """
+    if not step.has(index):
+        return None
+    found = step.input(index).value
+    if found is None:
+        raise step.unsupported("its scales or sizes are computed; constants were expected")
+    return None if found.size == 0 else found[[named.index(axis) for axis in axes]]
