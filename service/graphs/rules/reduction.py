@@ -27,6 +27,8 @@ def reduce_mean(step: Step) -> Cotangents:
 @rule("ReduceMax", "ReduceMin")
 def reduce_extremum(step: Step) -> Cotangents:
     """``y = max of x`` or min;  ``dx = dy 1[x = y] / (how many x = y)``: ties share, as in PyTorch's amax."""
+    if not reduced_axes(step):
+        return (step.dy,)
     hit = step.x.apply("Equal", with_axes(step, step.y)).apply("Cast", to=ELEMENTS[step.tape.dtype])
     return (hit * (with_axes(step, step.dy) / hit.sum(reduced_axes(step))),)
 
@@ -52,8 +54,6 @@ def reduce_sum_of_squares(step: Step) -> Cotangents:
     return (step.x * (with_axes(step, step.dy) * 2.0),)
 
 
-@rule("ReduceLogSumExp")
-def reduce_log_sum_exp(step: Step) -> Cotangents:
 @rule("ReduceProd")
 def reduce_product(step: Step) -> Cotangents:
     """``y = product of x``;  ``dx = dy`` times the product of the others, which zeros among them make 0."""
@@ -74,6 +74,8 @@ def reduce_log_sum(step: Step) -> Cotangents:
     return (_repeated(step, step.dy * (-step.y).apply("Exp")),)
 
 
+@rule("ReduceLogSumExp")
+def reduce_log_sum_exp(step: Step) -> Cotangents:
     """``y = log(sum of exp x)``;  ``dx = dy exp(x - y)``."""
     return ((step.x - with_axes(step, step.y)).apply("Exp") * with_axes(step, step.dy),)
 

@@ -65,6 +65,16 @@ def test_a_reduction_over_everything_has_pytorchs_gradient(operator: str, keep: 
     )
 
 
+@pytest.mark.parametrize("operator", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"])
+def test_a_reduction_over_no_axes_passes_everything(operator: str) -> None:
+    """On request no axes means none, not all."""
+    assert_gradient(
+        helper.make_node(operator, ["image"], ["y"], noop_with_empty_axes=1),
+        np.random.default_rng(0).normal(size=(2, 3, 4)),
+        torch.clone,
+    )
+
+
 @pytest.mark.parametrize("operator", ["ReduceMax", "ReduceMin"])
 def test_tied_extrema_share_the_gradient(operator: str) -> None:
     """As torch.amax and amin do."""
@@ -88,16 +98,6 @@ def test_the_norm_of_zeros_has_gradient_zero() -> None:
     )
 
 
-@pytest.mark.parametrize("axis", [1, -1])
-@pytest.mark.parametrize("reverse", [0, 1])
-@pytest.mark.parametrize("exclusive", [0, 1])
-def test_a_cumulative_sum_has_pytorchs_gradient(axis: int, reverse: int, exclusive: int) -> None:
-    """From either end, with and without the entry itself."""
-    image = np.random.default_rng(0).normal(size=(2, 3, 4))
-
-    def accumulated(x: torch.Tensor) -> torch.Tensor:
-        turned = x.flip(axis) if reverse else x
-        total = turned.cumsum(axis) - (turned if exclusive else 0)
 def test_a_product_with_zeros_has_pytorchs_gradient() -> None:
     """A single zero has the product of the others for its slope; two leave every slope 0. A quotient would be NaN."""
     image = np.array([[0.0, 2.0, -3.0], [0.0, 5.0, 0.0], [2.0, -3.0, 0.5]])
@@ -109,6 +109,16 @@ def test_a_product_with_zeros_has_pytorchs_gradient() -> None:
     )
 
 
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("reverse", [0, 1])
+@pytest.mark.parametrize("exclusive", [0, 1])
+def test_a_cumulative_sum_has_pytorchs_gradient(axis: int, reverse: int, exclusive: int) -> None:
+    """From either end, with and without the entry itself."""
+    image = np.random.default_rng(0).normal(size=(2, 3, 4))
+
+    def accumulated(x: torch.Tensor) -> torch.Tensor:
+        turned = x.flip(axis) if reverse else x
+        total = turned.cumsum(axis) - (turned if exclusive else 0)
         return total.flip(axis) if reverse else total
 
     assert_gradient(
