@@ -64,7 +64,7 @@ def divide(step: Step) -> Cotangents:
 @rule("Pow")
 def power(step: Step) -> Cotangents:
     """``y = a^b``;  ``da = dy b a^(b-1), db = dy y log a``; the latter counts as 0 where y = 0."""
-    a, b = step.x, step.input(1)
+    a, b = step.x, _real(step.input(1))
     da = db = None
     if step.needs(0):
         da = unbroadcast(step.dy * _power_slope(step, a, b), a, step.y)
@@ -111,15 +111,30 @@ def _each(step: Step, cotangent: Tensor) -> Cotangents:
 
 
 def _power_slope(step: Step, a: Tensor, b: Tensor) -> Tensor:
-    """``b a^(b-1)``, without a power where the exponent is 2 or 1/2."""
+    """``b a^(b-1)``, and 0 where b is 0, as in PyTorch; without a power where the exponent is 0, 2 or 1/2."""
+    zero = step.tape.real(0.0)
     exponent = None if b.value is None or b.value.size != 1 else float(b.value.reshape(()))
+    if exponent == 0:
+        return zero
     if exponent == 2:  # noqa: PLR2004 - a square
         return a * 2.0
     if exponent == 0.5:  # noqa: PLR2004 - a square root
         return 0.5 / step.y
     if exponent is not None:
         return a.apply("Pow", step.tape.real(exponent - 1)) * exponent
-    return b * a.apply("Pow", b - 1.0)
+    return b.apply("Equal", zero).apply("Where", zero, b * a.apply("Pow", b - 1.0))
+
+
+def _real(exponent: Tensor) -> Tensor:
+    """Bring an exponent to the type of what it raises; it may be of integers."""
+    tape = exponent.tape
+    if tape.facts.types.get(exponent.name, tape.dtype) == tape.dtype:
+        return exponent
+    return (
+        exponent.apply("Cast", to=ELEMENTS[tape.dtype])
+        if exponent.value is None
+        else tape.real(exponent.value)
+    )
 
 
 def _self_gated_slope(step: Step, x: Tensor, gate: Tensor) -> Tensor | None:

@@ -87,6 +87,21 @@ def test_a_constant_power_has_its_slope(exponent: float) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "exponents", [np.array([0.0, 1.0, 2.0, 0.5]), np.array([0, 1, 2, 3]), np.array([0.0])]
+)
+def test_powers_of_zero_have_pytorchs_slope(exponents: np.ndarray) -> None:
+    """Exponents of one tensor, of integers too; to the power of 0 everything is 1, with slope 0."""
+    image = np.abs(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    image[0, 0, :2] = 0.0
+    assert_gradient(
+        helper.make_node("Pow", ["image", "exponents"], ["y"]),
+        image,
+        lambda x: x ** torch.tensor(exponents, dtype=torch.float64),
+        constants={"exponents": exponents},
+    )
+
+
 def test_a_square_of_negative_numbers_has_its_slope() -> None:
     """The shortcut for squares must not take a logarithm or a power of a negative number."""
     image = np.random.default_rng(0).normal(size=(2, 9))
