@@ -41,7 +41,7 @@ def multiply(step: Step) -> Cotangents:
     """``y = a b``;  ``da = dy b, db = dy a``; where b is a's sigmoid or ramp, both at once in a."""
     a, b = step.x, step.input(1)
     for position, (x, gate) in enumerate(((a, b), (b, a))):
-        slope = _self_gated_slope(step, x, gate)
+        slope = _self_gated_slope(step, x, gate) if step.needs(position) else None
         if slope is not None:
             return (step.dy * slope, None) if position == 0 else (None, step.dy * slope)
     return (
@@ -146,7 +146,8 @@ def _self_gated_slope(step: Step, x: Tensor, gate: Tensor) -> Tensor | None:
         return swish_slope(step.y, gate)
     if producer.op_type == "HardSigmoid" and producer.input[0] == x.name:
         found = attributes_of(producer)
-        ramp = found["alpha"].f == np.float32(1 / 6) and ("beta" not in found or found["beta"].f == HALF)
+        sixth = "alpha" in found and found["alpha"].f == np.float32(1 / 6)
+        ramp = sixth and ("beta" not in found or found["beta"].f == HALF)
         return hard_swish_slope(x, gate) if ramp else None
     scaled = _scaled_for_gelu(step.tape, x, producer) if producer.op_type == "Add" else None
     return None if scaled is None else gelu_slope(x, scaled, gate)

@@ -137,6 +137,15 @@ def test_a_layer_can_be_named(classifier: Make, name: str) -> None:
     np.testing.assert_allclose(found["features"], inner(model, "patches"), rtol=1e-5)
 
 
+def test_the_gate_of_a_self_gated_activation_can_be_named(classifier: Make) -> None:
+    """Its gradient is what it is multiplied by; that SiLU is differentiated as one function does not hide it."""
+    model = prepare(classifier("gate = Sigmoid (x) features = Mul (x, gate)"))
+    head = numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == "head"))
+    expected = (COTANGENT @ head / 64)[:, :, None, None] * IMAGES
+    found = run(features_graph(model, "gate"))["feature_gradient"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "message"), [("nowhere", "no tensor 'nowhere'"), ("scored", "no height and width")]
 )

@@ -125,9 +125,10 @@ def test_a_bound_at_infinity_is_none() -> None:
         ("Sigmoid", {}, functional.silu),
         ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}, functional.hardswish),
         ("HardSigmoid", {"alpha": 0.25, "beta": 0.5}, lambda x: x * (x / 4 + 0.5).clamp(0, 1)),
+        ("HardSigmoid", {}, lambda x: x * (x * float(np.float32(0.2)) + 0.5).clamp(0, 1)),
         ("Tanh", {}, lambda x: x * torch.tanh(x)),
     ],
-    ids=["swish", "hard swish", "another ramp", "another function"],
+    ids=["swish", "hard swish", "another ramp", "the ramp by default", "another function"],
 )
 def test_a_self_gated_activation_has_pytorchs_gradient(
     operator: str,
