@@ -106,7 +106,7 @@ def gather(step: Step) -> Cotangents:
     index = step.input(1).value
     axis = step.integer("axis", 0) % step.x.rank
     length = step.x.shape[axis]
-    if index is None or index.size != 1 or length is None:
+    if index is None or index.size != 1 or index.ndim > 1 or length is None:
         return (scatter_back(step),)
     position = int(index.reshape(())) % length
     before, after = [0] * step.x.rank, [0] * step.x.rank

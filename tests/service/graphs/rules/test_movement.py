@@ -279,6 +279,18 @@ def test_gathering_by_index_has_pytorchs_gradient() -> None:
     )
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2, 1)])
+def test_gathering_keeps_the_axes_of_its_index(shape: tuple[int, ...]) -> None:
+    """A single index may be a number, or a tensor of one entry and any rank."""
+    index = np.full(shape, -1)
+    assert_gradient(
+        helper.make_node("Gather", ["image", "index"], ["y"], axis=1),
+        np.random.default_rng(0).normal(size=(2, 4, 3)),
+        lambda x: x[:, torch.tensor(index)],
+        constants={"index": index},
+    )
+
+
 def test_scattering_has_pytorchs_gradient() -> None:
     """What is overwritten gets nothing; what is put there gets its cotangent."""
     entries = np.array([[1], [3]])
