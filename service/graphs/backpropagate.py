@@ -2,17 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 from onnx import NodeProto
 
 import service.graphs.rules  # noqa: F401 - registers the rules
 from service.errors import UnsupportedOperatorError
-from service.graphs.step import RULES, Rule, Step
+from service.graphs.step import RULES, Cotangents, Rule, Step
 from service.graphs.tape import Tape, Tensor
+from service.graphs.tidy import read_by
 from service.graphs.total import total
 
 QUANTISERS = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
 """Operators that stand for the identity and have the derivative 0: taken at their word they would hide the model."""
+
+
+WITHOUT_SLOPE = frozenset("biuOSU")
+"""Kinds of numpy's types through which nothing flows: booleans, integers, text."""
 
 
 def backpropagate(
@@ -38,11 +42,10 @@ def backpropagate(
     cotangents = dict(seeds)
     for node in reversed(nodes):
         outputs = tuple(cotangents.get(name) for name in node.output)
-        if not any(outputs) or not any(name in dependent for name in node.input):
+        if not any(outputs) or dependent.isdisjoint(read_by(node)):
             continue
         step = Step(tape, node, outputs, dependent)
-        _check_type(step)
-        for name, contribution in zip(node.input, _rule_of(node, rules)(step), strict=False):
+        for name, contribution in zip(node.input, _contributions(step, rules), strict=False):
             if contribution is not None and name in dependent:
                 known = cotangents.get(name)
                 cotangents[name] = (
@@ -50,6 +53,17 @@ def backpropagate(
                 )
                 tape.declare(cotangents[name], name)
     return {name: cotangents[name] for name in wanted if name in cotangents}
+
+
+def _contributions(step: Step, rules: Mapping[str, Rule]) -> Cotangents:
+    """Apply the rule of a node; refuse it where something that depends on the image would be left out."""
+    rule = _rule_of(step.node, rules)
+    _check_type(step)
+    found = rule(step)
+    for index in range(len(found), len(step.node.input)):
+        if step.needs(index):
+            raise step.unsupported(f"its input {index} depends on the image; a constant was expected")
+    return found
 
 
 def _rule_of(node: NodeProto, rules: Mapping[str, Rule]) -> Rule:
@@ -61,23 +75,26 @@ def _rule_of(node: NodeProto, rules: Mapping[str, Rule]) -> Rule:
 
 
 def _dependents(tape: Tape, nodes: Sequence[NodeProto], wanted: Collection[str]) -> frozenset[str]:
-    """Find what depends on the wanted tensors; nothing flows through integers and booleans."""
+    """Find what depends on the wanted tensors, inside of control flow too; nothing flows through integers and booleans."""
     found = set(wanted)
     for node in nodes:
-        if found.intersection(node.input):
+        if not found.isdisjoint(read_by(node)):
             if node.op_type in QUANTISERS:
                 reason = "what is rounded to integers has no slope; bring the model as it was before"
                 raise UnsupportedOperatorError(node.op_type, node.name, reason)
-            found.update(name for name in node.output if name and _is_real(tape, name))
+            found.update(name for name in node.output if name and _carries(tape, name))
     return frozenset(found)
 
 
 def _check_type(step: Step) -> None:
     for tensor in (step.x, step.y):
+        if tensor.name not in step.tape.facts.types:
+            raise step.unsupported("it passes on a sequence; a tensor was expected")
         found = step.tape.facts.types[tensor.name]
-        if np.issubdtype(found, np.floating) and found != step.tape.dtype:
+        if _carries(step.tape, tensor.name) and found != step.tape.dtype:
             raise step.unsupported(f"it computes in {found}; {step.tape.dtype} was expected throughout")
 
 
-def _is_real(tape: Tape, name: str) -> bool:
-    return name in tape.facts.types and np.issubdtype(tape.facts.types[name], np.floating)
+def _carries(tape: Tape, name: str) -> bool:
+    """Tell whether a tensor may hold reals, of any precision; of a sequence nothing is known."""
+    return name not in tape.facts.types or tape.facts.types[name].kind not in WITHOUT_SLOPE

@@ -15,6 +15,9 @@ Expansion: TypeAlias = Callable[[Step], Tensor]
 HEAD_AXES = 4
 """Batch, heads, tokens, features of one head."""
 
+MEMORY = (4, 5, 6)
+"""Inputs of attention: keys and values of earlier tokens, and how many of the tokens count."""
+
 
 def gelu(step: Step) -> Tensor:
     """``x P(x)`` with the normal distribution P, or its tanh form.
@@ -62,7 +65,7 @@ def attention(step: Step) -> Tensor:
     """``softmax(q k' / sqrt(d) + mask) v``, for ``[N, heads, tokens, d]`` without memory of earlier tokens."""
     q, k, v = (step.input(index) for index in range(3))
     heads = {q.shape[1], k.shape[1], v.shape[1]}
-    if q.rank != HEAD_AXES or len(heads) != 1 or step.has(4) or step.integer("is_causal", 0):
+    if q.rank != HEAD_AXES or len(heads) != 1 or any(map(step.has, MEMORY)) or step.integer("is_causal", 0):
         raise step.unsupported("only attention [N,heads,tokens,d] among all tokens is supported")
     if step.number("softcap", 0.0) or any(step.node.output[1:]):
         raise step.unsupported("a soft cap or further outputs of attention are not supported")

@@ -11,7 +11,8 @@ from service.errors import UnsupportedOperatorError
 from service.graphs.tape import Tape, Tensor, attributes_of
 
 Cotangents: TypeAlias = "tuple[Tensor | None, ...]"
-"""A rule's answer, one entry per input; None, or a missing tail, where nothing flows back."""
+"""A rule's answer, one entry per input; None where nothing flows back. Inputs behind the last entry must not depend
+on what is differentiated for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Step:
 
     @property
     def dy(self) -> Tensor:
-        """The cotangent of the first output."""
+        """The cotangent of the only output that has a derivative, the first."""
         cotangent = self.cotangents[0]
-        if cotangent is None:
-            raise self.unsupported("only a secondary output is used, which has no derivative")
+        if cotangent is None or any(self.cotangents[1:]):
+            raise self.unsupported("a secondary output is used, which has no derivative")
         return cotangent
 
     @property
