@@ -59,7 +59,7 @@ def check_gradients(
         The errors at the step where their median is smallest.
 
     Raises:
-        GraphError: The gradient is so small that rounding in float64 hides it.
+        GraphError: The gradient is so small that rounding in float64 hides it, or something is not finite.
 
     Examples:
         The gradient of 3x is 3; one of 2 is off by a third of the true and half of the stated slope:
@@ -83,7 +83,12 @@ def check_gradients(
                 change, size = _central_difference(classifier, point, step * direction)
                 errors[position, index, which] = abs(stated - change / step) / norm
                 rounding[position, index, which] = ROUNDINGS * np.finfo(np.float64).eps * size / step / norm
+    errors[~np.isfinite(errors)] = np.inf
     best = int(np.argmin(np.median(errors, axis=(1, 2))))
+    if not np.isfinite(errors[best]).all():
+        raise GraphError(
+            "the classifier or its gradient is not finite in float64, so there is nothing to compare"
+        )
     if DOUBTFUL < np.median(errors[best]) < np.median(rounding[best]):
         raise GraphError(
             "the gradient is so small beside the logits that finite differences in float64 cannot tell whether it is "

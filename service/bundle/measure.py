@@ -10,7 +10,13 @@ from service.bundle.evidence import FiniteDifferences, FrameworkParity, Parity
 from service.bundle.framework import Framework, compare_with_framework
 from service.bundle.graphs import Graphs
 from service.bundle.original import OriginalClassifier
-from service.bundle.parity import Effort, check_feature_gradient, check_image_gradient, compare_outputs
+from service.bundle.parity import (
+    Effort,
+    check_feature_gradient,
+    check_image_gradient,
+    compare_outputs,
+    is_finite,
+)
 from service.bundle.recipe import Recipe
 from service.errors import GraphError
 from service.graphs.session import open_session
@@ -18,6 +24,9 @@ from service.graphs.session import open_session
 LARGEST_GRADIENT_ERROR = 0.05
 """Median relative error against finite differences above which a gradient is taken for wrong. A right one is below
 1e-2 even where float32 takes the other side of many kinks; a wrong rule anywhere on the path gives about 1."""
+
+NOT_FINITE = "wrong: it holds NaN or infinity, as where a root is taken or divided by 0"
+"""Of a gradient that no map could be drawn from."""
 
 Report: TypeAlias = Callable[[str], None]
 """Told what is going on, in one line each time."""
@@ -85,6 +94,8 @@ class Differences:
 def check(graphs: Graphs, effort: Effort, report: Report) -> tuple[Graphs, Differences]:
     """Check both differentiated graphs; what cannot be checked is kept and said to be unchecked.
 
+    One that does not run or is not finite is dropped, whether or not it is compared with differences.
+
     Args:
         graphs: The graphs under test.
         effort: Images, and how many directions of finite differences to try on them.
@@ -93,6 +104,7 @@ def check(graphs: Graphs, effort: Effort, report: Report) -> tuple[Graphs, Diffe
     Returns:
         The graphs, without those that finite differences contradict, and the figures.
     """
+    graphs = _usable(graphs, effort)
     if graphs.gradient is None and graphs.features is None:
         return graphs, Differences()
     if not effort.directions:
@@ -103,6 +115,24 @@ def check(graphs: Graphs, effort: Effort, report: Report) -> tuple[Graphs, Diffe
     except GraphError as error:
         report(f"gradients are not checked: {error.detail}")
         return graphs, Differences(why_unchecked=error.detail)
+
+
+def _usable(graphs: Graphs, effort: Effort) -> Graphs:
+    """Drop the graphs that do not run, or give numbers which are none."""
+    why = "" if graphs.gradient is None else _why_unusable(graphs.gradient, "gradient", effort)
+    if why:
+        graphs = replace(graphs, gradient=None, why_no_gradient=why)
+    why = "" if graphs.features is None else _why_unusable(graphs.features, "feature_gradient", effort)
+    if why:
+        graphs = replace(graphs, features=None, why_no_features=why)
+    return graphs
+
+
+def _why_unusable(derivative: ModelProto, output: str, effort: Effort) -> str:
+    try:
+        return "" if is_finite(derivative, output, effort) else NOT_FINITE
+    except GraphError as error:
+        return error.detail
 
 
 def _differences(graphs: Graphs, effort: Effort) -> Differences:

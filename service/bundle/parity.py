@@ -15,7 +15,7 @@ from service.bundle.float64 import Array64, Float64Graph
 from service.bundle.framework import one_hot
 from service.bundle.original import OriginalClassifier
 from service.errors import BundleBuildError, GraphError
-from service.graphs.session import open_session
+from service.graphs.session import RUNTIME_ERRORS, open_session
 from service.graphs.tidy import remove_dead_nodes
 
 DIFFERENCE_IMAGES = 2
@@ -83,6 +83,24 @@ def check_image_gradient(classifier: ModelProto, gradient: ModelProto, effort: E
     session = open_session(gradient, optimise=True)
     points = []
     for image in effort.images[:DIFFERENCE_IMAGES]:
+def is_finite(derivative: ModelProto, output: str, effort: Effort) -> bool:
+    """Say whether what a derivative gives for the top class of an image holds neither NaN nor infinity.
+
+    Raises:
+        GraphError: ONNX Runtime cannot run it.
+    """
+    session = open_session(derivative, optimise=True)
+    for image in effort.images[:DIFFERENCE_IMAGES]:
+        inputs = {"image": image[None]}
+        try:
+            [found] = session.run([output], {**inputs, "cotangent": _top_class(session, inputs)})
+        except RUNTIME_ERRORS as error:
+            raise GraphError(f"ONNX Runtime cannot run the derivative: {error}") from error
+        if not np.isfinite(found).all():
+            return False
+    return True
+
+
         inputs = {"image": image[None]}
         cotangent = _top_class(session, inputs)
         [found] = session.run(["gradient"], {**inputs, "cotangent": cotangent})

@@ -213,6 +213,40 @@ def test_a_wrong_gradient_is_withdrawn(
     assert "gradient.onnx" not in manifest.files
 
 
+def test_a_gradient_that_does_not_run_is_withdrawn(
+    build: Build, classifier: ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service would refuse the whole bundle when it starts."""
+
+    def broken(model: ModelProto) -> ModelProto:
+        graph = gradient_graph(model)
+        graph.graph.node[-1].op_type = "Not"
+        return graph
+
+    monkeypatch.setattr("service.bundle.graphs.gradient_graph", broken)
+
+    manifest = build(classifier).manifest
+
+    assert not manifest.gradient.available
+    assert "ONNX Runtime refuses the graph" in manifest.gradient.reason
+    assert manifest.features.available
+
+
+@pytest.mark.parametrize("directions", [0, 1])
+def test_a_gradient_that_is_not_finite_is_withdrawn(
+    build: Build, classifier: ModelProto, directions: int
+) -> None:
+    """The root of a ReLU has no slope at 0, and 0 times infinity is no number; every map would be refused."""
+    classifier.graph.node[1].output[0] = "rectified"
+    classifier.graph.node.insert(2, helper.make_node("Sqrt", ["rectified"], ["b"]))
+
+    manifest = build(classifier, directions=directions).manifest
+
+    assert not manifest.gradient.available
+    assert "NaN or infinity" in manifest.gradient.reason
+    assert manifest.features.available  # the last map lies behind
+
+
 def test_a_switched_off_check_is_said_to_be_off(build: Build, classifier: ModelProto) -> None:
     parity = build(classifier, directions=0).manifest.parity
 
