@@ -286,6 +286,26 @@ def test_dropout_in_training_mode_is_refused(classifier: Make) -> None:
         prepare(brought)
 
 
+@pytest.mark.parametrize("noise", ["RandomNormalLike", "RandomUniformLike"])
+def test_random_numbers_are_refused(classifier: Make, noise: str) -> None:
+    """ONNX Runtime gives every session the same ones, so two sessions agree, and two runs of one do not."""
+    with pytest.raises(GraphError, match="from run to run"):
+        prepare(classifier(f"noise = {noise} (x) noisy = Add (x, noise) features = Relu (noisy)"))
+
+
+def test_a_batch_of_one_that_loses_its_axis_is_refused(classifier: Make) -> None:
+    """Squeeze without axes drops a batch of one, and of one only."""
+    with pytest.raises(GraphError, match="batch size is fixed at 1"):
+        prepare(
+            classifier(
+                head="pooled = GlobalAveragePool (features) flat = Squeeze (pooled) "
+                "turned = Transpose (head) scores = MatMul (flat, turned)",
+                image="float[1,3,8,8] x",
+                outputs="float[K] scores",
+            )
+        )
+
+
 def test_a_model_exported_for_one_image_takes_any_batch(classifier: Make) -> None:
     """The batch size is written into Reshape's targets, and into the class token that Concat joins."""
     random = np.random.default_rng(3)
