@@ -108,6 +108,30 @@ def choose_logits(model: ModelProto, name: str | None) -> ValueInfoProto:
     return kept
 
 
+def check_logits(model: ModelProto) -> None:
+    """Refuse an output that is known not to hold one real number per class, computed from the image.
+
+    Args:
+        model: A classifier with the output ``logits``, its type and as much of its shape as is known declared.
+
+    Raises:
+        GraphError: The output is no tensor, not of float32, or a single number for all images; or no node computes it.
+    """
+    [output] = model.graph.output
+    if not any(output.name in node.output for node in model.graph.node):
+        raise GraphError("no node computes the output; expected the logits of a classifier", where="logits")
+    kind = output.type.WhichOneof("value")
+    if kind != "tensor_type":
+        raise GraphError(f"the output is a {kind}; expected a tensor float32 [N, classes]", where="logits")
+    found = output.type.tensor_type
+    if found.elem_type != TensorProto.FLOAT or (found.HasField("shape") and not found.shape.dim):
+        raise GraphError(
+            f"the output is {_described([output])}; expected float32 [N, classes]. If the file has another output with "
+            "the scores of all classes, name it",
+            where="logits",
+        )
+
+
 def rename(model: ModelProto, old: str, new: str) -> None:
     """Rename a tensor wherever a graph mentions it, and whatever had the new name before.
 

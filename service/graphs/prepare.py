@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from onnx import ModelProto, helper, inliner
+from onnx import ModelProto, checker, helper, inliner
 
 from service.errors import GraphError
 from service.graphs.axes import AxisOrder
 from service.graphs.batch import check_batch, free_batch
 from service.graphs.interface import (
+    check_logits,
     choose_image,
     choose_logits,
     cut_probabilities,
@@ -61,7 +62,7 @@ def prepare(
     prepared = ModelProto()
     prepared.CopyFrom(model)
     _refuse_unknown_operators(prepared)
-    prepared = raise_opset(inliner.inline_local_functions(prepared))
+    prepared = raise_opset(_without_functions(prepared))
     keep_zero_borders(prepared)
     rename(prepared, choose_logits(prepared, logits).name, "logits")
     if ends_in_probabilities:
@@ -74,6 +75,7 @@ def prepare(
     original = ModelProto()
     original.CopyFrom(prepared)
     prepared = _clean(fold(prepared))
+    check_logits(prepared)
     free_batch(prepared)
     fold_known(prepared)
     lower_opset(prepared)
@@ -93,6 +95,14 @@ def _refuse_unknown_operators(model: ModelProto) -> None:
                 "runs; export the model with standard operators",
                 where=node.name,
             )
+
+
+def _without_functions(model: ModelProto) -> ModelProto:
+    """Put the bodies of the file's own functions in their place."""
+    try:
+        return inliner.inline_local_functions(model)
+    except checker.ValidationError as error:
+        raise GraphError(f"a function of the model cannot be put in its place: {error}") from error
 
 
 def _clean(model: ModelProto) -> ModelProto:

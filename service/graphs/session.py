@@ -20,8 +20,10 @@ RUNTIME_ERRORS = (
     binding.NoSuchFile,
     binding.NotImplemented,
     binding.RuntimeException,
+    RuntimeError,
 )
-"""What ONNX Runtime raises about a graph. They share no base but Exception."""
+"""What ONNX Runtime raises about a graph; the last for a result of a type that numpy lacks. They share no base but
+Exception."""
 
 THREADS = 2
 """Building happens beside other work; two threads are enough for a handful of passes."""

@@ -350,6 +350,35 @@ def spatial_output(model: ModelProto) -> None:
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("d", TensorProto.FLOAT, ["N", 16, 8, 8]))
 
 
+def one_number(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("ReduceMean", ["scores"], ["mean"], keepdims=0))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("mean", TensorProto.FLOAT, []))
+
+
+def class_index(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("ArgMax", ["scores"], ["index"], axis=1))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("index", TensorProto.INT64, None))
+
+
+def decisions(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("IsNaN", ["scores"], ["decided"]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("decided", TensorProto.BOOL, None))
+
+
+def no_classes(model: ModelProto) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.name in {"w3", "b3"}:
+            shape = (0, 16) if tensor.name == "w3" else (0,)
+            tensor.CopyFrom(numpy_helper.from_array(np.zeros(shape, np.float32), tensor.name))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "C"
+
+
+def sequence(model: ModelProto) -> None:
+    model.graph.node.append(helper.make_node("SplitToSequence", ["scores"], ["each"], axis=1))
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+    model.graph.output[0].CopyFrom(helper.make_value_info("each", helper.make_sequence_type_proto(tensor)))
+
+
 def no_nodes(model: ModelProto) -> None:
     del model.graph.node[:]
 
@@ -368,6 +397,11 @@ def no_nodes(model: ModelProto) -> None:
         (runtime_operator, "standard"),
         (old_opset, "opset 9"),
         (spatial_output, r"expected float32 \[N, classes\]"),
+        (one_number, r"the output is logits: float \[\]; expected float32 \[N, classes\]"),
+        (class_index, r"the output is logits: int64 .*; expected float32 \[N, classes\]"),
+        (decisions, r"the output is logits: bool .*; expected float32 \[N, classes\]"),
+        (no_classes, "5 class names for 0 logits"),
+        (sequence, "the output is a sequence_type; expected a tensor"),
         (no_nodes, "holds no graph"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
 from service.errors import GraphError
+from service.graphs.differentiate import gradient_graph
 from service.graphs.opset import OPSET
 from service.graphs.prepare import prepare
 from tests.autograd import evaluate_single
@@ -246,6 +247,8 @@ REFUSED: dict[str, tuple[dict[str, str], dict[str, object], str]] = {
         {},
         r"expected float32 \[N, classes\]",
     ),
+    "the image as output": ({"outputs": "float[N,3,8,8] x"}, {}, "no node computes the output"),
+    "a weight as output": ({"outputs": "float[5,3] head"}, {}, "no node computes the output"),
     "an old opset": ({"opset": "12"}, {}, "opset 12"),
     "another domain": ({"body": "features = acme.Relu (x)", "domains": ', "acme" : 1'}, {}, "acme::Relu"),
     "an unknown operator": ({"body": "features = Frobnicate (x)"}, {}, "refuses the graph"),
@@ -304,6 +307,22 @@ def test_a_batch_of_one_that_loses_its_axis_is_refused(classifier: Make) -> None
                 outputs="float[K] scores",
             )
         )
+
+
+def test_a_type_that_numpy_lacks_is_refused(classifier: Make) -> None:
+    """The classifier may use it, but what passes through it cannot be measured."""
+    model = prepare(classifier("half = Cast <to: int = 16> (x) features = Cast <to: int = 1> (half)"))
+    with pytest.raises(GraphError, match="bfloat16"):
+        gradient_graph(model)
+
+
+def test_a_function_that_calls_itself_is_refused(classifier: Make) -> None:
+    brought = classifier("features = acme.Again (x)", domains=', "acme" : 1')
+    sets = [helper.make_opsetid("", 18), helper.make_opsetid("acme", 1)]
+    again = helper.make_node("Again", ["a"], ["b"], domain="acme")
+    brought.functions.append(helper.make_function("acme", "Again", ["a"], ["b"], [again], sets))
+    with pytest.raises(GraphError, match="recursive"):
+        prepare(brought)
 
 
 def test_a_model_exported_for_one_image_takes_any_batch(classifier: Make) -> None:
