@@ -22,7 +22,7 @@ def read_model(path: Path) -> ModelProto:
         path: The ``.onnx`` file. External data is looked for beside it.
 
     Returns:
-        The model, with external data loaded into it.
+        The model, with external data loaded into it, lengths that are none left open.
 
     Raises:
         GraphError: The file is missing, is no ONNX model, refers to external data that is missing or too short,
@@ -40,6 +40,7 @@ def read_model(path: Path) -> ModelProto:
     if not model.graph.node:
         raise GraphError(f"{path.name} holds no graph; export or download it again", where=path.name)
     refuse_if_too_large(model, path)
+    _open_lengths(model)
     try:
         load_external_data_for_model(model, str(path.parent))
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
@@ -66,6 +67,14 @@ def refuse_if_too_large(model: ModelProto, path: Path) -> None:
             f"{path.name} holds {size / 2**30:.1f} GiB; models of 2 GiB and more cannot be built into a bundle",
             where=path.name,
         )
+
+
+def _open_lengths(model: ModelProto) -> None:
+    """Leave open, in place, what some exporters write as a length of 0 or -1."""
+    for value in [*model.graph.input, *model.graph.output]:
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.HasField("dim_value") and axis.dim_value < 1:
+                axis.ClearField("dim_value")
 
 
 def _external_bytes(tensor: TensorProto) -> int:

@@ -417,6 +417,19 @@ def test_a_file_that_is_no_classifier_is_refused(
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.parametrize("length", [0, -1])
+def test_a_length_that_is_none_is_open(build: Build, classifier: ModelProto, length: int) -> None:
+    """Some exporters write 0 or -1 where they mean any length."""
+    for axis in (0, 2, 3):
+        classifier.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = length
+
+    with pytest.raises(GraphError, match="leaves height and width open"):
+        build(classifier)
+    manifest = build(classifier, size=(16, 16)).manifest
+
+    assert (manifest.input.height, manifest.input.width) == (16, 16)
+
+
 def test_an_open_size_is_taken_from_the_recipe(build: Build, classifier: ModelProto) -> None:
     open_size(classifier)
 
