@@ -62,13 +62,18 @@ def compare_outputs(
         Largest absolute difference of every image's outputs.
 
     Raises:
-        BundleBuildError: They are not the same function.
+        BundleBuildError: They are not the same function, or the file gives no numbers.
     """
     after = AFTER[original.last_operator] if ends_in_probabilities else np.positive
     errors = []
     for image in images:
         [logits] = classify.run(["logits"], {"image": image[None]})
         expected = original(image)
+        if not np.isfinite(expected).all():
+            raise BundleBuildError(
+                "the file itself gives NaN or infinity for an image in [0, 1]; check its weights, and --mean, --std and "
+                "--pixel-range"
+            )
         errors.append(np.abs(after(_wide(logits[0])) - expected).max())
         if not errors[-1] <= LARGEST_OUTPUT_ERROR * np.abs(expected).max():
             raise BundleBuildError(
@@ -78,11 +83,6 @@ def compare_outputs(
     return ErrorSummary.of(errors)
 
 
-def check_image_gradient(classifier: ModelProto, gradient: ModelProto, effort: Effort) -> FiniteDifferences:
-    """Check ``gradient.onnx`` for the top class of every image."""
-    session = open_session(gradient, optimise=True)
-    points = []
-    for image in effort.images[:DIFFERENCE_IMAGES]:
 def is_finite(derivative: ModelProto, output: str, effort: Effort) -> bool:
     """Say whether what a derivative gives for the top class of an image holds neither NaN nor infinity.
 
@@ -101,6 +101,11 @@ def is_finite(derivative: ModelProto, output: str, effort: Effort) -> bool:
     return True
 
 
+def check_image_gradient(classifier: ModelProto, gradient: ModelProto, effort: Effort) -> FiniteDifferences:
+    """Check ``gradient.onnx`` for the top class of every image."""
+    session = open_session(gradient, optimise=True)
+    points = []
+    for image in effort.images[:DIFFERENCE_IMAGES]:
         inputs = {"image": image[None]}
         cotangent = _top_class(session, inputs)
         [found] = session.run(["gradient"], {**inputs, "cotangent": cotangent})

@@ -67,6 +67,14 @@ def test_outputs_that_are_not_numbers_are_refused(classifier: ModelProto) -> Non
         compare(classifier, prepared)
 
 
+def test_a_file_that_gives_no_numbers_is_refused(classifier: ModelProto) -> None:
+    """The file is at fault, not what was made of it."""
+    scaled(classifier, "w3", float("nan"))
+
+    with pytest.raises(BundleBuildError, match="the file itself gives NaN"):
+        compare(classifier, prepare(classifier))
+
+
 @pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Sigmoid"])
 def test_probabilities_are_compared_with_probabilities(classifier: ModelProto, operator: str) -> None:
     """The prepared graph ends in logits; what was cut off is put back by numpy before comparing."""
