@@ -114,7 +114,7 @@ def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
     yield graph
     for attribute in _attributes(graph.node):
         for inner in (attribute.g, *attribute.graphs):
-            if inner.node:
+            if inner.ByteSize():
                 yield from _graphs(inner)
 
 

@@ -94,6 +94,22 @@ def test_a_graph_inside_control_flow_is_looked_at_too(altered: Callable[..., tup
         audit_graph(*altered(change))
 
 
+def test_a_branch_without_nodes_is_looked_at_too(altered: Callable[..., tuple[Path, Manifest]]) -> None:
+    """A branch may give a tensor of its own, and compute nothing."""
+
+    def change(model: ModelProto) -> None:
+        stolen = TensorProto()
+        stolen.CopyFrom(large_tensor(model))
+        stolen.name = "stolen"
+        next(entry for entry in stolen.external_data if entry.key == "location").value = "/etc/passwd"
+        inner = helper.make_graph([], "inner", [], [], [stolen])
+        node = helper.make_node("If", ["logits"], ["unused"], then_branch=inner, else_branch=inner)
+        model.graph.node.append(node)
+
+    with pytest.raises(BundleError, match="keeps tensor 'stolen' in '/etc/passwd'"):
+        audit_graph(*altered(change))
+
+
 @pytest.mark.parametrize("domain", ["com.microsoft", "ai.onnx.ml", "com.example"])
 def test_an_operator_that_is_not_standard_is_refused(
     altered: Callable[..., tuple[Path, Manifest]], domain: str
