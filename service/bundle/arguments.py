@@ -68,7 +68,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     """Read class names: a JSON list of strings, or one label per line.
 
     Args:
-        path: A ``.json`` file, or a text file, in UTF-8.
+        path: A ``.json`` file, or a text file, in UTF-8, with or without the mark that some editors put in front.
 
     Returns:
         The labels, in the file's order.
@@ -77,7 +77,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
         BundleBuildError: The file cannot be read, or holds no such list.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         labels = json.loads(text) if path.suffix == ".json" else text.splitlines()
     except (OSError, ValueError) as error:
         raise BundleBuildError(f"class names cannot be read from {path}: {error}", where="classes") from error

@@ -175,6 +175,15 @@ def test_a_malformed_epoch_is_refused(command: list[str], monkeypatch: pytest.Mo
         recipe_of(parse(command))
 
 
+@pytest.mark.parametrize(("suffix", "text"), [("txt", "cat\ndog\n"), ("json", '["cat", "dog"]')])
+def test_the_mark_that_editors_put_in_front_is_no_part_of_a_name(
+    tmp_path: Path, suffix: str, text: str
+) -> None:
+    path = tmp_path / f"classes.{suffix}"
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_classes(path) == ("cat", "dog")
+
+
 def test_class_names_are_lines_or_a_json_list(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("tabby, tiger cat\n émeu \n", encoding="utf-8")
     (tmp_path / "c.json").write_text(json.dumps(["tabby, tiger cat", "émeu"]))
