@@ -51,10 +51,10 @@ def plan(subject: Subject, parameters: ExpectedGradientsParameters) -> Plan[Expl
                 baseline=baseline, **parameters.model_dump(exclude={"baselines"})
             )
             parts.append((yield from integrated_gradients.plan(subject, path)))
-    except DeadlineReached:
+    except DeadlineReached as signal:
         if not parts:
             raise
-        cut_short = (f"{len(parts)} of {len(parameters.baselines)} baselines were used in time",)
+        cut_short = (f"{signal.reason}: {len(parts)} of {len(parameters.baselines)} baselines were used",)
     return Explanation(
         map=np.stack([part.map for part in parts]).mean(axis=0, dtype=np.float64).astype(np.float32),
         forwards=sum(part.forwards for part in parts),

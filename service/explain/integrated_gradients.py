@@ -1,7 +1,7 @@
 """Integrate the gradient along the straight line from a baseline to the image."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from service.explain.explanation import Explanation
 from service.explain.method import Method, Parameters
+from service.explain.sampling import chunks
 from service.explain.subject import Subject
 from service.imaging.baselines import BASELINES
 from service.runtime.plan import Answer, DeadlineReached, Direction, MicroBatch, Plan, Stage
@@ -64,12 +65,14 @@ def plan(subject: Subject, parameters: IntegratedGradientsParameters) -> Plan[Ex
     while True:
         points = np.setdiff1d(midpoints(steps), done, assume_unique=True) if done.size else midpoints(steps)
         try:
-            total = yield from _add_gradients(path, points, total)
-        except DeadlineReached:
+            for chunk in chunks(len(points), subject.model.micro_batch(Direction.GRADIENT), len(points)):
+                total = yield from _add_gradients(path, points[chunk], total)
+                forwards += chunk.stop - chunk.start
+        except DeadlineReached as signal:
             if explanation is None:
                 raise
-            return _unconverged(explanation, "deadline: the path could not be refined further")
-        forwards += len(points)
+            spent = replace(explanation, forwards=forwards)
+            return _unconverged(spent, f"{signal.reason}: the path could not be refined further")
         done = midpoints(steps)
         explanation = _attribute(path, total, steps, forwards)
         gap = abs(explanation.completeness_gap or 0.0)
@@ -115,21 +118,15 @@ def _change(subject: Subject, baseline: DeviceTensor) -> Generator[MicroBatch, A
 def _add_gradients(
     path: _Path, points: NDArray[np.float64], total: DeviceTensor
 ) -> Generator[MicroBatch, Answer, DeviceTensor]:
-    """Add the gradients at *points* to *total*, on the device."""
-    subject = path.subject
-    model = subject.model
-    size = model.micro_batch(Direction.GRADIENT)
-    for start in range(0, len(points), size):
-        position = points[start : start + size].astype(np.float32)
-        images = Stage(
-            model.programs.path, {"image": subject.image, "baseline": path.baseline, "position": position}
-        )
-        add = Stage(model.programs.gradient_sum, {"total": total, "weight": np.ones_like(position)})
-        answer = yield MicroBatch(
-            images, len(position), Direction.GRADIENT, subject.cotangents(len(position)), add
-        )
-        total = answer["new_total"]
-    return total
+    """Add the gradients at *points*, a micro-batch of them, to *total*, on the device."""
+    subject, programs = path.subject, path.subject.model.programs
+    position = points.astype(np.float32)
+    images = Stage(programs.path, {"image": subject.image, "baseline": path.baseline, "position": position})
+    add = Stage(programs.gradient_sum, {"total": total, "weight": np.ones_like(position)})
+    answer = yield MicroBatch(
+        images, len(position), Direction.GRADIENT, subject.cotangents(len(position)), add
+    )
+    return answer["new_total"]
 
 
 def _attribute(path: _Path, total: DeviceTensor, steps: int, forwards: int) -> Explanation:
@@ -142,13 +139,7 @@ def _attribute(path: _Path, total: DeviceTensor, steps: int, forwards: int) -> E
 
 
 def _unconverged(explanation: Explanation, warning: str) -> Explanation:
-    return Explanation(
-        map=explanation.map,
-        forwards=explanation.forwards,
-        converged=False,
-        completeness_gap=explanation.completeness_gap,
-        warnings=(warning,),
-    )
+    return replace(explanation, converged=False, warnings=(warning,))
 
 
 METHOD = Method(

@@ -14,6 +14,7 @@ from service.explain.methods import METHODS
 from service.explain.subject import Subject
 from service.imaging.baselines import black, channel_mean
 from service.runtime.drive import drive
+from service.runtime.limits import within
 from service.runtime.model import LoadedModel
 from service.runtime.plan import DeadlineReached
 from tests.tiny import conv_model, linear_model, load_tiny
@@ -123,6 +124,28 @@ def test_grad_cam_is_the_weighted_sum_of_the_feature_maps(conv: LoadedModel):
     features = np.maximum(np.einsum("chwij,kcij->khw", windows, KERNEL.astype(float)), 0)
     expected = np.einsum("k,khw->hw", HEAD[target].astype(float) / SIZE**2, features)
     np.testing.assert_allclose(explanation.map, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_a_path_that_is_cut_short_says_by_what_and_what_it_cost(
+    conv: LoadedModel, monkeypatch: pytest.MonkeyPatch
+):
+    """Ends 2, points 2, and 3 of the 4 that a refinement would add: the map is that of 2 points."""
+    monkeypatch.setattr(LoadedModel, "micro_batch", lambda _self, _direction: 1)
+    chosen, subject = METHODS["integrated_gradients"], Subject.of(conv, PIXELS, target=1)
+    parameters = chosen.parameters.model_validate({"steps": 2, "maximum_steps": 6, "relative_gap": 1e-9})
+    got = drive(within(chosen.plan(subject, parameters), forwards=7), conv)
+    rough = explain(subject, "integrated_gradients", steps=2, maximum_steps=2, relative_gap=1e-9)
+    assert got.warnings == ("max_forwards: the path could not be refined further",)
+    assert (got.forwards, got.converged) == (7, False)
+    assert got.map.tobytes() == rough.map.tobytes()
+
+
+def test_baselines_that_did_not_fit_are_told(conv: LoadedModel):
+    chosen, subject = METHODS["expected_gradients"], Subject.of(conv, PIXELS, target=1)
+    parameters = chosen.parameters.model_validate({"steps": 1, "maximum_steps": 1, "relative_gap": 1e9})
+    got = drive(within(chosen.plan(subject, parameters), forwards=7), conv)
+    assert got.warnings == ("max_forwards: 2 of 3 baselines were used",)
+    assert not got.converged
 
 
 def test_bilinear_agrees_with_pytorch():
