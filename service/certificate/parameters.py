@@ -52,6 +52,7 @@ class Layer:
         behind_rectifier: Whether its input comes out of a rectifier.
         groups: Of a convolution; 1 otherwise.
         transposed: Whether a ``Gemm`` reads its weight as ``[outputs, inputs]``.
+        positions: Which input of the node each of the tensors is.
     """
 
     operator: str
@@ -59,6 +60,7 @@ class Layer:
     behind_rectifier: bool = False
     groups: int = 1
     transposed: bool = False
+    positions: tuple[int, ...] = ()
 
 
 def layers_from_top(model: ModelProto) -> tuple[Layer, ...]:
@@ -88,7 +90,8 @@ def layers_from_top(model: ModelProto) -> tuple[Layer, ...]:
         tensors = tuple(dict.fromkeys(name for name in origins if name in learnt and name not in taken))
         if tensors and node.op_type not in _SETTINGS:
             taken.update(tensors)
-            found.append(_layer(node, tensors, producers))
+            positions = tuple(origins.index(name) for name in tensors)
+            found.append(_layer(node, tensors, positions, producers))
     if not found:
         raise GraphError("the classifier has no learnt parameters, so there is nothing to randomise")
     return tuple(found)
@@ -106,7 +109,9 @@ def _after_preprocessing(nodes: Iterator[NodeProto]) -> Iterator[NodeProto]:
             yield node
 
 
-def _layer(node: NodeProto, tensors: tuple[str, ...], producers: Mapping[str, NodeProto]) -> Layer:
+def _layer(
+    node: NodeProto, tensors: tuple[str, ...], positions: tuple[int, ...], producers: Mapping[str, NodeProto]
+) -> Layer:
     attributes = {attribute.name: attribute.i for attribute in node.attribute}
     return Layer(
         node.op_type,
@@ -114,6 +119,7 @@ def _layer(node: NodeProto, tensors: tuple[str, ...], producers: Mapping[str, No
         behind_rectifier=_is_rectified(node.input[0], producers),
         groups=int(attributes.get("group", 1)),
         transposed=bool(attributes.get("transB", 0)),
+        positions=positions,
     )
 
 

@@ -52,8 +52,8 @@ def _fresh(
 ) -> dict[str, NDArray[np.floating]]:
     if layer.operator in NORMALISATIONS:
         return {
-            name: np.full_like(values, resting)
-            for (name, values), resting in zip(trained.items(), _RESTING, strict=False)
+            name: np.full_like(trained[name], _RESTING[position - 1])
+            for name, position in zip(layer.tensors, layer.positions, strict=True)
         }
     if layer.operator not in WEIGHTED:
         return {name: _shuffled(values, random) for name, values in trained.items()}

@@ -87,6 +87,31 @@ def test_a_normalisation_rests_and_a_bias_is_zero(model: ModelProto) -> None:
         assert (found[name] == resting).all()
 
 
+def test_normalisations_that_share_a_scale_rest_alike() -> None:
+    """Exporters store equal tensors once; the shift of the lower one is still a shift."""
+    made = from_text(
+        """net (float[N,3,8,8] image) => (float[N,3] logits) {
+          c = Conv (image, kernel)
+          a = InstanceNormalization (c, scale, lower)
+          b = InstanceNormalization (a, scale, upper)
+          p = GlobalAveragePool (b)
+          logits = Flatten (p)
+        }"""
+    )
+    shapes = {"kernel": (3, 3, 1, 1), "scale": (3,), "lower": (3,), "upper": (3,)}
+    made.graph.initializer.extend(
+        numpy_helper.from_array(np.full(shape, 5, np.float32), name) for name, shape in shapes.items()
+    )
+
+    found = changed(made, 3)
+
+    assert {name: set(found[name].tolist()) for name in ("scale", "lower", "upper")} == {
+        "scale": {1.0},
+        "lower": {0.0},
+        "upper": {0.0},
+    }
+
+
 def test_any_other_parameter_keeps_its_values_in_another_order(model: ModelProto) -> None:
     before, after = values(model)["gain"].ravel(), changed(model, 9)["gain"].ravel()
 
