@@ -8,6 +8,9 @@ from service.arrays import SaliencyMap
 from service.errors import MapError
 from service.imaging.map_file import check_size
 
+LARGEST = 1e30
+"""Above it a map is scaled down: averaging first adds up to 4096 x 4096 values, in float32."""
+
 
 def at_resolution(saliency: NDArray[np.generic], height: int, width: int) -> SaliencyMap:
     """Check a map and bring it to the size of the model's input.
@@ -51,9 +54,9 @@ def at_resolution(saliency: NDArray[np.generic], height: int, width: int) -> Sal
 
 
 def _in_range(wide: NDArray[np.float64]) -> SaliencyMap:
-    """Scale values that float32 cannot hold; no score depends on the scale of a map."""
+    """Scale values whose sums float32 cannot hold; no score depends on the scale of a map."""
     largest = float(np.abs(wide).max())
-    if largest > np.finfo(np.float32).max or 0 < largest < np.finfo(np.float32).tiny:
+    if largest > LARGEST or 0 < largest < np.finfo(np.float32).tiny:
         wide = wide / largest
     return wide.astype(np.float32)
 

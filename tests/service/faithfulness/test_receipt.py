@@ -160,6 +160,16 @@ def test_the_scale_of_a_map_does_not_matter(subject: Subject, perfect: NDArray[n
     )
 
 
+def test_a_finer_map_near_the_end_of_float32_is_averaged(subject: Subject, perfect: NDArray[np.float32]):
+    """The sum of four such values is no float32."""
+    plateau = (perfect > np.median(perfect)).astype(np.float32)
+    fine = plateau.repeat(2, axis=0).repeat(2, axis=1)
+    assert (
+        receipt(subject, np.float32(3e38) * fine).to_json()["operators"]
+        == receipt(subject, fine).to_json()["operators"]
+    )
+
+
 def test_the_same_request_gives_the_same_receipt(subject: Subject, perfect: NDArray[np.float32]):
     first, again = (json.dumps(receipt(subject, perfect).to_json()) for _ in range(2))
     other = json.dumps(receipt(replace(subject, seed=99), perfect).to_json())
