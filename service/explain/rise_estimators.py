@@ -66,7 +66,8 @@ def adjusted(features: NDArray[np.float64], values: NDArray[np.float64]) -> Weig
     The answers are regressed on the masks at a lattice of pixels. What the linear model contributes to the
     map follows from the known covariance of the masks; the residuals go the usual way. Every mask's
     residual is that of the regression without it, so that the fit cannot hide noise, and the ridge is
-    the one with the smallest such residuals: one that leaves nothing gives the centred estimator.
+    the one with the smallest such residuals: one that leaves nothing gives the centred estimator, as do masks that
+    are all alike, which a linear model can say nothing about.
 
     Args:
         features: As for :func:`plain`.
@@ -78,6 +79,8 @@ def adjusted(features: NDArray[np.float64], values: NDArray[np.float64]) -> Weig
     count = len(values)
     scalars = values - values.mean()
     inputs = features - features.mean(axis=0)
+    if not inputs.any():
+        return centred(features, values)
     eigenvalues, directions = np.linalg.eigh(inputs.T @ inputs)
     along = inputs @ directions
     shrunk = 1 / (np.maximum(eigenvalues, 0)[:, None] + eigenvalues.mean() * _RIDGES)

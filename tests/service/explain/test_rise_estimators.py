@@ -47,6 +47,13 @@ def correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
+def test_masks_that_are_all_alike_say_nothing():
+    """With few cells kept, a few masks may all be dark: there is nothing to regress on, and nothing to divide by."""
+    weights = adjusted(np.zeros((20, 9)), np.arange(20.0))
+    assert (weights.linear == 0).all()
+    np.testing.assert_array_equal(weights.residual, np.arange(20.0) - 9.5)
+
+
 @pytest.mark.parametrize("estimator", ["adjusted", "centred"])
 def test_the_error_of_the_map_is_what_its_standard_error_says(estimator: Name):
     """Over thirty seeds the mean square of error / standard error is 1: within 30 %, as pixels move together."""
