@@ -16,6 +16,9 @@ from service.imaging.baselines import BASELINES
 from service.runtime.plan import Answer, DeadlineReached, Direction, MicroBatch, Plan, Stage
 from service.runtime.program import DeviceTensor
 
+ROUNDINGS = 16
+"""Units in the last place by which a logit of a deep network may be off in float32, about."""
+
 # Tripling the points of a midpoint rule keeps the old ones: no gradient is thrown away.
 _REFINEMENT = 3
 
@@ -37,11 +40,17 @@ class IntegratedGradientsParameters(Parameters):
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """The straight line and the change of the scalar along it."""
+    """The straight line, the change of the scalar along it, and by how much rounding may have moved that."""
 
     subject: Subject
     baseline: DeviceTensor
     change: float
+    rounding: float
+
+    def tolerated(self, relative_gap: float) -> float:
+        """Give the largest gap that is none."""
+        change = abs(self.change)
+        return max(relative_gap * change, self.rounding if change <= self.rounding else 0.0)
 
 
 def plan(subject: Subject, parameters: IntegratedGradientsParameters) -> Plan[Explanation]:
@@ -49,7 +58,8 @@ def plan(subject: Subject, parameters: IntegratedGradientsParameters) -> Plan[Ex
 
     By completeness the map sums to ``logit(x) - logit(baseline)``. The path integral is taken with the
     midpoint rule; while the sum misses by more than *relative_gap*, the points are tripled, up to
-    *maximum_steps*. The remaining gap is returned, in logits.
+    *maximum_steps*. Where the whole change is rounding, a gap of rounding is none. The remaining gap is
+    returned, in logits.
 
     References:
         Sundararajan, Taly, Yan. "Axiomatic Attribution for Deep Networks", ICML 2017, sections 3 and 5.
@@ -57,7 +67,7 @@ def plan(subject: Subject, parameters: IntegratedGradientsParameters) -> Plan[Ex
     """
     device = subject.model.device
     baseline = device.upload(BASELINES[parameters.baseline](subject.pixels)[None])
-    path = _Path(subject, baseline, (yield from _change(subject, baseline)))
+    path = yield from _path(subject, baseline)
     forwards, steps = 2, parameters.steps
     total = device.upload(np.zeros((1, *subject.pixels.shape), np.float64))
     done: NDArray[np.float64] = np.empty(0)
@@ -76,7 +86,7 @@ def plan(subject: Subject, parameters: IntegratedGradientsParameters) -> Plan[Ex
         done = midpoints(steps)
         explanation = _attribute(path, total, steps, forwards)
         gap = abs(explanation.completeness_gap or 0.0)
-        if gap <= parameters.relative_gap * abs(path.change):
+        if gap <= path.tolerated(parameters.relative_gap):
             return explanation
         if steps * _REFINEMENT > parameters.maximum_steps:
             return _unconverged(
@@ -104,15 +114,17 @@ def midpoints(steps: int) -> NDArray[np.float64]:
     return positions
 
 
-def _change(subject: Subject, baseline: DeviceTensor) -> Generator[MicroBatch, Answer, float]:
-    """Return ``scalar(image) - scalar(baseline)``."""
+def _path(subject: Subject, baseline: DeviceTensor) -> Generator[MicroBatch, Answer, _Path]:
+    """Measure the scalar at both ends."""
     ends = Stage(
         subject.model.programs.path,
         {"image": subject.image, "baseline": baseline, "position": np.array([0, 1], np.float32)},
     )
     answer = yield MicroBatch(ends, 2, answer=subject.scalars)
     at_baseline, at_image = answer["logit"].numpy().astype(np.float64)
-    return float(at_image - at_baseline)
+    largest = max(abs(at_image), abs(at_baseline))
+    rounding = ROUNDINGS * float(np.finfo(np.float32).eps) * largest
+    return _Path(subject, baseline, float(at_image - at_baseline), float(rounding))
 
 
 def _add_gradients(

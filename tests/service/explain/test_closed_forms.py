@@ -103,6 +103,17 @@ def test_too_few_steps_are_tripled_until_the_gap_is_small(conv: LoadedModel):
     np.testing.assert_allclose(fine.map, direct.map, rtol=2 * np.finfo(np.float32).eps)
 
 
+def test_a_gap_of_rounding_is_none(conv: LoadedModel):
+    """The blurred image of a single colour is that image but for a last place: nothing changes along the path."""
+    flat = np.full_like(PIXELS, 0.3)
+    for target in range(CLASSES):
+        explanation = explain(
+            Subject.of(conv, flat, target=target), "integrated_gradients", baseline="gaussian_blur"
+        )
+        assert explanation.converged
+        assert explanation.forwards == 2 + 50
+
+
 def test_integrated_gradients_do_not_depend_on_the_micro_batch(
     conv: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ):
