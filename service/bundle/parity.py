@@ -21,6 +21,10 @@ from service.graphs.tidy import remove_dead_nodes
 DIFFERENCE_IMAGES = 2
 """Finite differences cost seconds per pass on a large model; a wrong rule shows on any image."""
 
+INSIDE = 1e-3
+"""How far from black and white images are kept: a classifier may bend there, as where it clips its input or raises it
+to a power, and no step of the differences may cross that. A tenth of it would do, and rounding has to fit in, too."""
+
 LARGEST_OUTPUT_ERROR = 1e-3
 """Over the largest output. Folding and reordering float32 arithmetic gives 1e-6, a different function about 1."""
 
@@ -83,6 +87,11 @@ def compare_outputs(
     return ErrorSummary.of(errors)
 
 
+def inside(image: Image) -> Image:
+    """Keep an image away from the ends of [0, 1]."""
+    return np.clip(image, INSIDE, 1 - INSIDE).astype(np.float32)
+
+
 def is_finite(derivative: ModelProto, output: str, effort: Effort) -> bool:
     """Say whether what a derivative gives for the top class of an image holds neither NaN nor infinity.
 
@@ -91,7 +100,7 @@ def is_finite(derivative: ModelProto, output: str, effort: Effort) -> bool:
     """
     session = open_session(derivative, optimise=True)
     for image in effort.images[:DIFFERENCE_IMAGES]:
-        inputs = {"image": image[None]}
+        inputs = {"image": inside(image)[None]}
         try:
             [found] = session.run([output], {**inputs, "cotangent": _top_class(session, inputs)})
         except RUNTIME_ERRORS as error:
@@ -106,7 +115,7 @@ def check_image_gradient(classifier: ModelProto, gradient: ModelProto, effort: E
     session = open_session(gradient, optimise=True)
     points = []
     for image in effort.images[:DIFFERENCE_IMAGES]:
-        inputs = {"image": image[None]}
+        inputs = {"image": inside(image)[None]}
         cotangent = _top_class(session, inputs)
         [found] = session.run(["gradient"], {**inputs, "cotangent": cotangent})
         points.append(Point(_widened(inputs), "image", _wide(cotangent), _wide(found)))

@@ -213,6 +213,25 @@ def test_a_wrong_gradient_is_withdrawn(
     assert "gradient.onnx" not in manifest.files
 
 
+@pytest.mark.parametrize(
+    ("operator", "constants"), [("Clip", (0.0, 1.0)), ("Pow", (2.2,)), ("Pow", (1 / 2.2,))]
+)
+def test_a_bend_at_black_or_white_does_not_make_a_gradient_wrong(
+    build: Build, classifier: ModelProto, operator: str, constants: tuple[float, ...]
+) -> None:
+    """Black and white are frequent in pictures, and what a classifier does first may have two slopes there, or none."""
+    names = [f"constant/{position}" for position in range(len(constants))]
+    for name, value in zip(names, constants, strict=True):
+        classifier.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    classifier.graph.node[0].input[0] = "guarded"
+    classifier.graph.node.insert(0, helper.make_node(operator, ["pixels", *names], ["guarded"]))
+
+    parity = build(classifier, directions=2).manifest.parity
+
+    assert parity.gradient is not None
+    assert parity.gradient.errors.largest < 1e-4
+
+
 def test_a_gradient_that_does_not_run_is_withdrawn(
     build: Build, classifier: ModelProto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
