@@ -232,6 +232,21 @@ def test_a_bend_at_black_or_white_does_not_make_a_gradient_wrong(
     assert parity.gradient.errors.largest < 1e-4
 
 
+def test_what_the_oracle_cannot_compute_is_not_held_against_a_gradient(
+    build: Build, classifier: ModelProto
+) -> None:
+    """ONNX's reference evaluator sums the wrong channels for LRN; the gradient of ONNX Runtime's is right."""
+    classifier.graph.node[1].output[0] = "rectified"
+    node = helper.make_node("LRN", ["rectified"], ["b"], size=5, alpha=1.0)
+    classifier.graph.node.insert(2, node)
+
+    manifest = build(classifier, directions=2).manifest
+
+    assert manifest.gradient.available
+    assert manifest.parity.gradient is None
+    assert "reference evaluator gives logits that are off" in manifest.parity.why_unchecked
+
+
 def test_a_gradient_that_does_not_run_is_withdrawn(
     build: Build, classifier: ModelProto, monkeypatch: pytest.MonkeyPatch
 ) -> None:

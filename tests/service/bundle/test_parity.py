@@ -195,7 +195,7 @@ def test_features_beside_the_path_to_the_logits_cannot_be_checked(classifier: Mo
 
 
 def test_the_cost_is_told_in_passes() -> None:
-    """Two ends, three steps, two images, two directions: what is announced before minutes of work."""
-    assert EFFORT.passes == 2 * 3 * 2 * 2
+    """Two ends, three steps, two directions, and where they start, of two images: announced before minutes of work."""
+    assert EFFORT.passes == 2 * (1 + 2 * 3 * 2)
     assert Effort([*IMAGES, *IMAGES], directions=2).passes == EFFORT.passes
     assert Effort(IMAGES, directions=0).passes == 0
