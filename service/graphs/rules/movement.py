@@ -121,17 +121,19 @@ def gather_entries(step: Step) -> Cotangents:
     return (scatter_back(step),)
 
 
-@rule("ScatterND")
+@rule("ScatterElements", "ScatterND")
 def scatter_entries(step: Step) -> Cotangents:
     """``y = x`` with u put at indices;  ``dx = dy`` with 0 put there, ``du = dy`` at the indices."""
     if step.text("reduction", "none") != "none":
         raise step.unsupported("it combines what it puts with what is there")
     index, updates = step.input(1), step.input(2)
     zeros = step.tape.real(0.0).apply("Expand", updates.apply("Shape"))
+    along = {"axis": step.integer("axis", 0)} if step.node.op_type == "ScatterElements" else {}
+    gather = step.node.op_type.replace("Scatter", "Gather")
     return (
-        step.dy.apply("ScatterND", index, zeros) if step.needs(0) else None,
+        step.dy.apply(step.node.op_type, index, zeros, **along) if step.needs(0) else None,
         None,
-        step.dy.apply("GatherND", index) if step.needs(2) else None,
+        step.dy.apply(gather, index, **along) if step.needs(2) else None,
     )
 
 

@@ -315,13 +315,32 @@ def test_scattering_has_pytorchs_gradient() -> None:
     )
 
 
-def test_scattering_that_adds_is_refused() -> None:
+@pytest.mark.parametrize("axis", [1, -1, -2])
+def test_scattering_along_an_axis_has_pytorchs_gradient(axis: int) -> None:
+    """As torch.scatter with a source that depends on the image, too."""
+    index = np.array([[[2, 0, 1], [0, 1, 0]], [[1, 2, 2], [2, 0, 1]]])
+    assert_gradient(
+        [
+            helper.make_node("Slice", ["image", "zero", "lengths", "axes"], ["corner"]),
+            helper.make_node("Mul", ["corner", "corner"], ["squares"]),
+            helper.make_node("ScatterElements", ["image", "index", "squares"], ["y"], axis=axis),
+        ],
+        np.random.default_rng(0).normal(size=(2, 3, 4)),
+        lambda x: x.scatter(axis, torch.tensor(index), x[:, :2, :3].square()),
+        constants={"index": index, "zero": whole(0, 0), "lengths": whole(2, 3), "axes": whole(1, 2)},
+        free_batch=False,
+    )
+
+
+@pytest.mark.parametrize("operator", ["ScatterElements", "ScatterND"])
+def test_scattering_that_adds_is_refused(operator: str) -> None:
     """Not met in classifiers."""
-    with pytest.raises(UnsupportedOperatorError, match="ScatterND"):
+    entries = np.array([[0], [1]]) if operator == "ScatterND" else np.zeros((2, 4), np.int64)
+    with pytest.raises(UnsupportedOperatorError, match=operator):
         assert_gradient(
-            helper.make_node("ScatterND", ["image", "entries", "image"], ["y"], reduction="add"),
+            helper.make_node(operator, ["image", "entries", "image"], ["y"], reduction="add"),
             np.ones((2, 4)),
             lambda x: x + x,
-            constants={"entries": np.array([[0], [1]])},
+            constants={"entries": entries},
             free_batch=False,
         )
