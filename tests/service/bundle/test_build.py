@@ -232,6 +232,18 @@ def test_a_bend_at_black_or_white_does_not_make_a_gradient_wrong(
     assert parity.gradient.errors.largest < 1e-4
 
 
+def test_white_pixels_that_tie_do_not_make_a_gradient_wrong(build: Build, classifier: ModelProto) -> None:
+    """Every window over a white patch would have many maxima, and differences take the mean of its slopes."""
+    classifier.graph.node[0].input[0] = "pooled"
+    pool = helper.make_node("MaxPool", ["pixels"], ["pooled"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    classifier.graph.node.insert(0, pool)
+
+    parity = build(classifier, directions=2).manifest.parity
+
+    assert parity.gradient is not None
+    assert parity.gradient.errors.largest < 1e-4
+
+
 def test_what_the_oracle_cannot_compute_is_not_held_against_a_gradient(
     build: Build, classifier: ModelProto
 ) -> None:
