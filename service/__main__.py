@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -33,10 +34,26 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         Settings.from_environment()
+        check_port(arguments.host, arguments.port)
     except SettingsError as error:
         sys.exit(f"saliserve: {error.detail}")
     os.environ |= _environment(arguments.port)
     os.execv(sys.executable, _command(arguments.host, arguments.port))  # noqa: S606 - no shell is wanted
+
+
+def check_port(host: str, port: int) -> None:
+    """Find out before the models are loaded, in one line rather than BentoML's traceback.
+
+    Raises:
+        SettingsError: Nobody can listen there.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"port {port} of {host} cannot be listened on: {error}. Choose another with --port, or end what uses it."
+        ) from error
 
 
 def _environment(port: int) -> dict[str, str]:

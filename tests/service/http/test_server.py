@@ -51,6 +51,25 @@ def test_it_speaks_to_nobody_and_leaves_nothing_at_home(server: Server, home: Pa
     assert peers <= {"127.0.0.1"}
 
 
+@pytest.mark.parametrize("port", ["in use", 70_000])
+def test_a_port_that_nobody_can_have_is_one_line(server: Server, tmp_path: Path, port: str | int) -> None:
+    """Before any model is loaded, and with the way out."""
+    chosen = server.port if port == "in use" else port
+    start = subprocess.run(
+        [sys.executable, "-m", "service", "--port", str(chosen)],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST_S,
+    )
+
+    assert (start.returncode, start.stdout, start.stderr.count("\n")) == (1, "", 1), start.stderr
+    assert start.stderr.startswith(f"saliserve: port {chosen} of 127.0.0.1 cannot be listened on: ")
+    assert "--port" in start.stderr
+
+
 def test_idle_connections_are_kept_longer_than_load_balancers_keep_them(server: Server) -> None:
     """60 s is what they do by default; who closes first must be the one who sends, or requests are lost."""
     (worker,) = server.workers
