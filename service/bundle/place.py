@@ -47,7 +47,15 @@ def building(destination: Path, *, force: bool) -> Iterator[Path]:
 
 
 def _replace(folder: Path, destination: Path, aside: Path) -> None:
-    destination.parent.mkdir(exist_ok=True)
-    if destination.exists():
-        destination.rename(aside)
-    folder.rename(destination)
+    try:
+        destination.parent.mkdir(exist_ok=True)
+        if destination.exists():
+            destination.rename(aside)
+        folder.rename(destination)
+    except OSError as error:
+        if aside.exists():
+            aside.rename(destination)
+        raise BundleBuildError(
+            f"cannot put the bundle at {destination}: {error.strerror}. What was there is there again.",
+            where=str(destination),
+        ) from error

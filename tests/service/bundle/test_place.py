@@ -85,3 +85,26 @@ def test_a_place_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None
         building(tmp_path / "models" / "small" / "1", force=False),
     ):
         pytest.fail("nothing may be built")
+
+
+def test_a_move_that_fails_puts_the_old_bundle_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies in the scratch folder by then, which is removed whatever happens."""
+    destination = tmp_path / "small" / "1"
+    with building(destination, force=False) as folder:
+        (folder / "manifest.json").write_text("old")
+    rename = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.parent.parent.name.startswith(".building-") and target == destination:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    def replace() -> None:
+        with building(destination, force=True) as folder:
+            (folder / "manifest.json").write_text("new")
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(BundleBuildError, match=r"No space left on device\. What was there is there again"):
+        replace()
+
+    assert everything(tmp_path) == {"small/1/manifest.json": "old"}
