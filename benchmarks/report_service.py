@@ -35,7 +35,7 @@ def _throughput(row: Row) -> tuple[str, ...]:
         "engine_throughput",
         (
             f"{row['name'].rpartition('/')[2]}: images per second of RISE over those of the bare `session.run` loop with "
-            f"its best batch, {row['threads']} threads"
+            f"its best batch, {row['threads']} thread{'s' * (row['threads'] > 1)}"
         ),
         f"{row['engine_images_per_second']:.0f} / {row['bare_images_per_second']:.0f} = {row['ratio']:.2f}",
         f"{_LEAST_SHARE:g}",

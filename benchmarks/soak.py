@@ -128,7 +128,10 @@ async def capacity(client: httpx2.AsyncClient, mix: list[tuple[str, bytes]], sec
     async def call() -> None:
         nonlocal answered
         while time.monotonic() < end_s:
-            answered += (await ask(client, *next(turns))).is_success
+            answer = await ask(client, *next(turns))
+            answered += answer.is_success
+            if not answer.is_success:  # who asks again at once would measure how fast requests are refused
+                await asyncio.sleep(int(answer.headers["retry-after"]))
 
     begin_s = time.monotonic()
     await asyncio.gather(*(call() for _ in range(CALLERS)))
