@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.bars import OURS, medians
 from benchmarks.results import Row
@@ -68,12 +69,9 @@ def size_plot(rows: Sequence[Row], path: Path) -> bool:
         found = [(row["gflop"], 1e3 * _alone(row, name)) for row in rows if row[f"{name}_s"]]
         axes.plot(*zip(*found, strict=True), "o-", label=name, color=colour)
     for row in rows:
+        point = (row["gflop"], 1e3 * _alone(row, "forward"))
         axes.annotate(
-            row["model"],
-            (row["gflop"], 1e3 * _alone(row, "forward")),
-            (4, -10),
-            textcoords="offset points",
-            fontsize="x-small",
+            row["model"], point, (0, -14), textcoords="offset points", ha="center", fontsize="x-small"
         )
     axes.set(
         xscale="log",
@@ -81,6 +79,11 @@ def size_plot(rows: Sequence[Row], path: Path) -> bool:
         xlabel="GFLOP of a forward pass",
         ylabel=f"ms per image, one at a time ({rows[0]['measure']} time)",
     )
+    axes.margins(0.15)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, metadata=_UNDATED)
