@@ -1,5 +1,6 @@
 """One request after the other, many at once, and every option that can be wrong."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from service.explain.methods import METHODS
 from service.imaging.resize import resize
 from service.job import check_job
 from service.plans import explain_plan
-from service.request import ExplainedPrediction, ExplainOptions, PredictOptions
+from service.request import EvaluateOptions, ExplainedPrediction, ExplainOptions, PredictOptions
 from service.runtime.model import LoadedModel
 from service.runtime.plan import DeadlineReached
 from service.stopwatch import Stopwatch
@@ -177,3 +178,29 @@ def test_a_map_that_is_done_survives_a_deadline_in_its_receipt(engine: Engine):
     assert answer.explanation.converged
     assert answer.receipt is None
     assert answer.prediction.warnings == ("deadline: there was nothing left for a receipt",)
+
+
+@pytest.mark.parametrize("ask", ["predict", "explain", "evaluate"])
+def test_the_time_to_resize_is_the_deadline_s_too(engine: Engine, monkeypatch: pytest.MonkeyPatch, ask: str):
+    """A large picture takes milliseconds; counted from after that, every answer would be late by them."""
+    begun_s, due_s = [], []
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        begun_s.append(time.monotonic())
+        view = resize(*given, **more)
+        while time.monotonic() <= begun_s[-1]:  # until the clock has moved
+            pass
+        return view
+
+    def submit(*_: Any, until: float, **__: Any) -> None:
+        due_s.append(until)
+
+    monkeypatch.setattr("service.engine.resize", slowly)
+    monkeypatch.setattr(engine._scheduler, "submit", submit)
+    options: dict[str, tuple[Any, ...]] = {
+        "predict": (PredictOptions(deadline_ms=1e6),),
+        "explain": (ExplainOptions(deadline_ms=1e6),),
+        "evaluate": (RNG.random((SIZE, SIZE)), EvaluateOptions(deadline_ms=1e6)),
+    }
+    getattr(engine, ask)(PICTURES[0], *options[ask])
+    assert due_s[0] <= begun_s[0] + 1e3

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from service.runtime.lanes import Lanes, Task, Weight
-from service.runtime.plan import MicroBatch, Plan
+from service.runtime.plan import DeadlineReached, MicroBatch, Plan
 from service.runtime.rates import Rates
 
 
@@ -104,6 +104,43 @@ def test_answers_that_are_due_together_begin_early_enough_for_the_last():
     lanes.remove(hurried[0])
     lanes.next()
     assert [one.is_pressed for one in hurried] == [True, False, False, False]
+
+
+def test_whoever_must_answer_stops_at_its_next_micro_batch_although_its_own_time_is_not_up():
+    """It makes room for the answers after it; without that it would be asked turn after turn, and go on."""
+
+    class Priced(Model):
+        def cost(self, batch: MicroBatch) -> float:
+            return batch.size
+
+    def anytime() -> Plan[str]:
+        try:
+            while True:
+                yield MicroBatch(None, 1)  # type: ignore[arg-type]  # never run
+        except DeadlineReached as stop:
+            return stop.reason
+
+    hurried = Task(anytime, Priced(), Weight.EXPLAIN, 1000, time.monotonic() + 1000)  # type: ignore[arg-type]
+    plan = hurried.begin()
+    next(plan)
+    plan.send({})
+    hurried.is_pressed = True
+    with pytest.raises(StopIteration) as end:
+        plan.send({})
+    assert (end.value.value, hurried.is_stopped) == ("deadline", True)
+
+
+def test_a_long_turn_is_reckoned_with_though_shorter_ones_follow():
+    """Whose turn is next may be as long again: 2,000 s count as 1,800 after one of a second, and 1,000 are left."""
+    lanes = Lanes()
+    other, hurried = task(Weight.PREDICT), task(Weight.EVALUATE, until=time.monotonic() + 1000)
+    hurried.least_forwards = 1
+    lanes.add(other)
+    lanes.add(hurried)
+    lanes.charge(other, 2000.0, 1)
+    lanes.charge(hurried, 1.0, 1)
+    lanes.next()
+    assert hurried.is_pressed
 
 
 def test_a_plan_that_begins_anew_has_nothing_to_answer_with():

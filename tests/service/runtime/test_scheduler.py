@@ -264,6 +264,38 @@ def test_no_micro_batch_begins_that_would_end_past_the_deadline_once_there_is_an
     assert watch.told["reached"] == [("explain", Deadline.ANSWERED)]
 
 
+@pytest.mark.parametrize(("seconds", "is_noted"), [(1500.0, True), (1e6, False)])
+def test_how_long_an_answer_took_to_make_is_noted_of_those_that_a_deadline_asked_for(
+    seconds: float, *, is_noted: bool
+):
+    """The next one begins that much earlier; a plan that ends by itself says nothing of that."""
+
+    class Measured(Stub):
+        pass_seconds = 1000.0
+
+        def run(self, _batch: MicroBatch) -> dict[str, Any]:
+            return {}
+
+    def anytime() -> Plan[None]:
+        try:
+            for size in (1, 2):
+                yield MicroBatch(IMAGE, size)
+        except DeadlineReached:
+            return
+
+    runner = Measured()
+    with scheduler() as owner:
+        owner.submit(
+            anytime,
+            runner,
+            weight=Weight.EXPLAIN,
+            forwards=3,
+            least_forwards=1,
+            until=moment(seconds),
+        ).result(LONGEST_S)
+        assert (owner._rates.answer_seconds(runner) > 0) is is_noted
+
+
 def test_a_deadline_fails_any_other_plan_with_the_way_out():
     with scheduler() as owner:
         future = in_time(owner, Recorder(), endless)
