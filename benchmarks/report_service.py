@@ -26,57 +26,56 @@ def engine(results: Results) -> Iterator[str]:
     yield from table(("program", "what", "found", "bar", "", "load"), lines)
 
 
-def _outcome(*, kept: bool) -> str:
-    return "met" if kept else "**missed**"
+def _line(row: Row, what: str, found: str, bar: str, *, kept: bool) -> tuple[str, ...]:
+    """Write a line; a row's name begins with its program's."""
+    program = row["name"].partition("/")[0]
+    return program, what, found, bar, "met" if kept else "**missed**", f"{row['load']:g}"
 
 
 def _throughput(row: Row) -> tuple[str, ...]:
-    return (
-        "engine_throughput",
+    return _line(
+        row,
         (
             f"{row['name'].rpartition('/')[2]}: images per second of RISE over those of the bare `session.run` loop with "
             f"its best batch, {row['threads']} thread{'s' * (row['threads'] > 1)}"
         ),
         f"{row['engine_images_per_second']:.0f} / {row['bare_images_per_second']:.0f} = {row['ratio']:.2f}",
         f"{_LEAST_SHARE:g}",
-        _outcome(kept=row["ratio"] >= _LEAST_SHARE),
-        f"{row['load']:g}",
+        kept=row["ratio"] >= _LEAST_SHARE,
     )
 
 
 def _client(row: Row) -> tuple[str, ...]:
     rates = row["images_per_s"]
     left = "the service has both cores" if row["threads"] > 1 else "a core is left to the client"
-    return (
-        "client_throughput",
+    return _line(
+        row,
         (
             f"{row['name'].partition('/')[2].rpartition(', ')[0]}: images per second of `saliserve score` over those of "
             f"the engine in process; {left}"
         ),
         f"{rates['client']:.0f} / {rates['in process']:.0f} = {row['wall']:.2f}",
         f"{_LEAST_SHARE:g}",
-        _outcome(kept=row["wall"] >= _LEAST_SHARE),
-        f"{row['load']:g}",
+        kept=row["wall"] >= _LEAST_SHARE,
     )
 
 
 def _beside(row: Row) -> tuple[str, ...]:
-    return (
-        "predict_beside_rise",
+    return _line(
+        row,
         (
             f"p95 of predictions beside a RISE of 4,000 masks, ms; {row['at_once']} explanations at once end within "
             f"{1 - row['first_ends_at_share_of_last']:.1%} of each other"
         ),
         f"{row['beside_ms_p95']:g}",
         f"{row['bound_ms']:g} (idle p95 {row['idle_ms_p95']:g} and two micro-batches)",
-        _outcome(kept=row["within_bound"]),
-        f"{row['load']:g}",
+        kept=row["within_bound"],
     )
 
 
 def _deadline(row: Row) -> tuple[str, ...]:
-    return (
-        "deadline",
+    return _line(
+        row,
         (
             f"{row['answered']} answers to four callers with 300 ms: how late, in micro-batches of "
             f"{row['micro_batch_ms']:g} ms; median, p95, latest"
@@ -86,19 +85,17 @@ def _deadline(row: Row) -> tuple[str, ...]:
             f"{row['late_ms_most'] / row['micro_batch_ms']:.2f}"
         ),
         "1",
-        _outcome(kept=row["late_ms_most"] <= row["micro_batch_ms"]),
-        f"{row['load']:g}",
+        kept=row["late_ms_most"] <= row["micro_batch_ms"],
     )
 
 
 def _memory(row: Row) -> tuple[str, ...]:
-    return (
-        "rise_memory",
+    return _line(
+        row,
         "peak memory of RISE with 10,000 masks beyond that with 100, MB",
         f"{row['more_megabytes']:.0f}",
         "100",
-        _outcome(kept=row["more_megabytes"] <= 100),
-        f"{row['load']:g}",
+        kept=row["more_megabytes"] <= 100,
     )
 
 

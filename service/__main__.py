@@ -34,14 +34,14 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         Settings.from_environment()
-        check_port(arguments.host, arguments.port)
+        _check_port(arguments.host, arguments.port)
     except SettingsError as error:
         sys.exit(f"saliserve: {error.detail}")
     os.environ |= _environment(arguments.port)
     os.execv(sys.executable, _command(arguments.host, arguments.port))  # noqa: S606 - no shell is wanted
 
 
-def check_port(host: str, port: int) -> None:
+def _check_port(host: str, port: int) -> None:
     """Find out before the models are loaded, in one line rather than BentoML's traceback.
 
     Raises:
