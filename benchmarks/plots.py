@@ -69,9 +69,10 @@ def size_plot(rows: Sequence[Row], path: Path) -> bool:
         found = [(row["gflop"], 1e3 * _alone(row, name)) for row in rows if row[f"{name}_s"]]
         axes.plot(*zip(*found, strict=True), "o-", label=name, color=colour)
     for row in rows:
-        point = (row["gflop"], 1e3 * _alone(row, "forward"))
+        highest = max(_alone(row, name) for name in ("forward", "features", "gradient") if row[f"{name}_s"])
+        point = (row["gflop"], 1e3 * highest)
         axes.annotate(
-            row["model"], point, (0, -14), textcoords="offset points", ha="center", fontsize="x-small"
+            row["model"], point, (0, 7), textcoords="offset points", ha="center", fontsize="x-small"
         )
     axes.set(
         xscale="log",
