@@ -72,7 +72,13 @@ def size_plot(rows: Sequence[Row], path: Path) -> bool:
         highest = max(_alone(row, name) for name in ("forward", "features", "gradient") if row[f"{name}_s"])
         point = (row["gflop"], 1e3 * highest)
         axes.annotate(
-            row["model"], point, (0, 7), textcoords="offset points", ha="center", fontsize="x-small"
+            row["model"],
+            point,
+            (-2, 7),
+            textcoords="offset points",
+            fontsize="x-small",
+            rotation=30,
+            rotation_mode="anchor",
         )
     axes.set(
         xscale="log",
@@ -80,13 +86,13 @@ def size_plot(rows: Sequence[Row], path: Path) -> bool:
         xlabel="GFLOP of a forward pass",
         ylabel=f"ms per image, one at a time ({rows[0]['measure']} time)",
     )
-    axes.margins(0.15)
+    axes.margins(0.2)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower right")
     figure.savefig(path, metadata=_UNDATED)
     return True
 
