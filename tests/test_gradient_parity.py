@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from scripts.gradient_parity import EXPORTERS, keep, measure, noise, torch_gradients
+from scripts.gradient_parity import EXPORTERS, Exported, Result, keep, measure, noise, torch_gradients
 from scripts.gradients_page import parity_table
 from scripts.parity_models import MODELS, Candidate, build
 
@@ -29,6 +29,15 @@ def test_our_gradient_is_as_near_to_float64_as_pytorchs_own(name: str, tmp_path:
         assert len(found.errors) == len(result.theirs) == IMAGES
         assert median(found.errors) <= 2 * median(result.theirs), exporter
     assert parity_table([result]).count("\n") == 1 + len(EXPORTERS)
+
+
+def test_gates_are_told_from_rounding():
+    """Three of four images agree to rounding in both engines, at 2:1; on the last only PyTorch took another gate."""
+    exported = Exported(nodes=(5, 9), build_s=0.5, errors=(2e-7, 4e-7, 6e-7, 3e-7))
+    result = Result("net", 0, (1e-7, 2e-7, 3e-7, 0.01), dict.fromkeys(EXPORTERS, exported))
+    for row in parity_table([result]).splitlines()[2:]:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[2:] == ["4", "5 → 9", "0.5", "3.5e-07", "2.5e-07", "1.4", "0%, 25%", "2"]
 
 
 def test_pytorchs_gradients_are_computed_once(tmp_path: Path) -> None:
