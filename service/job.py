@@ -102,6 +102,8 @@ class Job:
         return 1 + self._priced(min(self.least_explain_forwards, self.explain_forwards))
 
     def _priced(self, passes: int) -> float:
+        if self.method.price is not None:
+            return passes * self.method.price(self.model, self.parameters)
         return passes * self.model.forwards_per_pass(self.method.direction)
 
     def explain(self, subject: Subject, parameters: Parameters | None = None) -> Plan[Explanation]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from service.explain.explanation import Explanation
 from service.explain.subject import Subject
+from service.runtime.model import LoadedModel
 from service.runtime.plan import Direction, Plan
 
 Baseline: TypeAlias = Literal["black", "channel_mean", "gaussian_blur"]
@@ -45,6 +46,7 @@ class Method:
         plan: Explains a subject.
         least: States the fewest passes that it can answer with when it is ended early; None if it needs all.
         seeded: Whether its map depends on the seed, and not only the order in which it is made.
+        price: States what one of its passes costs in forward passes, where that is not what one of *direction* costs.
         caution: What every reader of such a map must be told; empty if nothing.
     """
 
@@ -56,4 +58,5 @@ class Method:
     plan: Callable[[Subject, Any], Plan[Explanation]]
     least: Callable[[int, int, Any], int] | None = None
     seeded: bool = False
+    price: Callable[[LoadedModel, Any], float] | None = None
     caution: str = ""

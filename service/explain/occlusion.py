@@ -1,21 +1,29 @@
 """Cover the image with a sliding window and watch the logit fall."""
 
+from collections.abc import Generator
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from service.arrays import Image
 from service.errors import OptionError
 from service.explain.explanation import Explanation
 from service.explain.method import Baseline, Method, Parameters, Scalar
-from service.explain.sampling import sample
+from service.explain.sampling import Samples, sample
 from service.explain.subject import Subject
 from service.imaging.baselines import BASELINES
-from service.runtime.plan import DeadlineReached, Direction, Plan, Stage
+from service.runtime.incremental import IncrementalPasses
+from service.runtime.model import LoadedModel
+from service.runtime.plan import Answer, DeadlineReached, Direction, MicroBatch, Plan, Stage
 
 _NOTHING = np.zeros((1, 4), np.int64)
 """A window without pixels: the image as it is, in the same micro-batch as the others."""
+
+Falls: TypeAlias = Generator[MicroBatch, Answer, tuple[float, Samples]]
+"""Returns the scalar of the image as it is, and those of the covered ones."""
 
 
 class OcclusionParameters(Parameters):
@@ -49,27 +57,72 @@ def plan(subject: Subject, parameters: OcclusionParameters) -> Plan[Explanation]
     drawn = np.random.default_rng(subject.seed).permutation(
         sliding_windows(model.height, model.width, parameters.window, parameters.stride)
     )
-    windows = np.concatenate([_NOTHING, drawn])
-    fixed = {
-        "image": subject.image,
-        "replacement": model.device.upload(BASELINES[parameters.baseline](subject.pixels)[None]),
-    }
-    samples = yield from sample(
-        subject,
-        lambda chunk: Stage(model.programs.windows, {**fixed, "windows": windows[chunk]}),
-        len(windows),
-        scalar=parameters.scalar,
-    )
-    clear, covered = samples.values[0], replace(samples, values=samples.values[1:], asked=len(drawn))
+    incremental = _incremental(model, parameters)
+    if incremental is None:
+        clear, covered = yield from _passes(subject, drawn, parameters)
+    else:
+        clear, covered = yield from _recomputed(subject, drawn, parameters, incremental)
     done = len(covered.values)
     if not done:
         raise DeadlineReached
     return Explanation(
         map=average_over_windows(clear - covered.values, drawn[:done], model.height, model.width),
         forwards=1 + done,
-        converged=not samples.stopped_by,
+        converged=not covered.stopped_by,
         warnings=covered.warnings("windows were covered"),
     )
+
+
+def _passes(subject: Subject, windows: NDArray[np.int64], parameters: OcclusionParameters) -> Falls:
+    """Run every covered image through the whole model."""
+    fixed = {
+        "image": subject.image,
+        "replacement": subject.model.device.upload(_shown(subject, parameters)[None]),
+    }
+    windows = np.concatenate([_NOTHING, windows])
+    samples = yield from sample(
+        subject,
+        lambda chunk: Stage(subject.model.programs.windows, {**fixed, "windows": windows[chunk]}),
+        len(windows),
+        scalar=parameters.scalar,
+    )
+    return samples.values[0], replace(samples, values=samples.values[1:], asked=len(windows) - 1)
+
+
+def _recomputed(
+    subject: Subject,
+    windows: NDArray[np.int64],
+    parameters: OcclusionParameters,
+    incremental: IncrementalPasses,
+) -> Falls:
+    """Run the image through the model once, and compute anew what each window changes."""
+    pixels = incremental.pixels(subject.pixels, _shown(subject, parameters))
+    answer = yield MicroBatch(incremental.whole(pixels), 1, Direction.INCREMENTAL)
+    scalars = subject.scalars.program({**subject.scalars.inputs, "logits": answer["logits"]})
+    pieces = incremental.pieces(pixels, answer, windows, (parameters.window, parameters.window))
+    samples = yield from sample(
+        subject, pieces, len(windows), scalar=parameters.scalar, direction=Direction.INCREMENTAL
+    )
+    return float(scalars[parameters.scalar].numpy()[0]), samples
+
+
+def _shown(subject: Subject, parameters: OcclusionParameters) -> Image:
+    return BASELINES[parameters.baseline](subject.pixels)
+
+
+def _incremental(model: LoadedModel, parameters: OcclusionParameters) -> IncrementalPasses | None:
+    """Say with what windows are computed anew; None where whole passes cost less."""
+    if model.incremental is None or not model.incremental.pays(parameters.window, parameters.window):
+        return None
+    return model.incremental
+
+
+def _price(model: LoadedModel, parameters: OcclusionParameters) -> float:
+    incremental = _incremental(model, parameters)
+    if incremental is None:
+        return model.forwards_per_pass(Direction.FORWARD)
+    work = incremental.work(parameters.window, parameters.window)
+    return work * model.forwards_per_pass(Direction.INCREMENTAL)
 
 
 def check(height: int, width: int, parameters: OcclusionParameters) -> None:
@@ -137,5 +190,6 @@ METHOD = Method(
     direction=Direction.FORWARD,
     forwards=_forwards,
     plan=plan,
+    price=_price,
     least=lambda _height, _width, _parameters: 2,
 )

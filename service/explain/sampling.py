@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.explain.method import Scalar
 from service.explain.subject import Subject
-from service.runtime.plan import Answer, DeadlineReached, Direction, ForwardsSpent, MicroBatch, Stage
+from service.runtime.plan import Answer, DeadlineReached, Direction, ForwardsSpent, MicroBatch, Pieces, Stage
 from service.runtime.program import DeviceTensor
 
 ROUND = 64
@@ -63,11 +63,12 @@ class Samples:
 
 def sample(
     subject: Subject,
-    images: Callable[[slice], Stage],
+    images: Callable[[slice], Stage | Pieces],
     count: int,
     *,
     scalar: Scalar,
     settled: Callable[[NDArray[np.float64]], bool] | None = None,
+    direction: Direction = Direction.FORWARD,
 ) -> Generator[MicroBatch, Answer, Samples]:
     """Run up to *count* altered images through the model.
 
@@ -78,6 +79,7 @@ def sample(
         scalar: Whether logits or probabilities are wanted.
         settled: Says of the values so far whether they suffice. Asked after every round, whatever the
             micro-batch, so that where the work ends does not depend on the device.
+        direction: FORWARD, or INCREMENTAL where *images* gives pieces.
 
     Raises:
         DeadlineReached: There is not one value yet.
@@ -85,9 +87,13 @@ def sample(
     values: list[NDArray[np.float64]] = []
     stopped_by = ""
     try:
-        size = subject.model.micro_batch(Direction.FORWARD)
+        size = subject.model.micro_batch(direction)
+
+        def batch(chunk: slice) -> MicroBatch:
+            return MicroBatch(images(chunk), chunk.stop - chunk.start, direction, answer=subject.scalars)
+
         for chunk in chunks(count, size, count if settled is None else ROUND):
-            values.append((yield from _scalars(subject, images, chunk, scalar)))
+            values.append((yield from _scalars(batch, chunk, scalar)))
             if settled is not None and chunk.stop % ROUND == 0 and settled(np.concatenate(values)):
                 break
     except DeadlineReached as signal:
@@ -98,16 +104,15 @@ def sample(
 
 
 def _scalars(
-    subject: Subject, images: Callable[[slice], Stage], chunk: slice, scalar: Scalar
+    batch: Callable[[slice], MicroBatch], chunk: slice, scalar: Scalar
 ) -> Generator[MicroBatch, Answer, NDArray[np.float64]]:
     """Ask about a chunk, or about as much of it as max_forwards allows, whatever the micro-batch."""
     try:
-        answer = yield MicroBatch(images(chunk), chunk.stop - chunk.start, answer=subject.scalars)
+        answer = yield batch(chunk)
     except ForwardsSpent as signal:
         if not signal.left:
             raise
-        last = slice(chunk.start, chunk.start + signal.left)
-        answer = yield MicroBatch(images(last), signal.left, answer=subject.scalars)
+        answer = yield batch(slice(chunk.start, chunk.start + signal.left))
     return np.asarray(answer[scalar].numpy(), np.float64)
 
 

@@ -131,11 +131,13 @@ def _as_asked(model: "LoadedModel", direction: Direction, size: int) -> MicroBat
     Bare passes would say that a micro-batch of one is as good as any: what is paid once per micro-batch lies
     around them.
     """
+    classes = len(model.classes)
+    scalars = Stage(model.programs.single_label_scalars, {"cotangent": np.zeros((classes, 1), np.float32)})
+    if direction is Direction.INCREMENTAL and model.incremental is not None:
+        return MicroBatch(model.incremental.sample(size), size, direction, answer=scalars)
     grey = model.device.upload(np.full((1, 3, model.height, model.width), 0.5, np.float32))
     inputs = {"image": grey, "replacement": grey, "windows": np.zeros((size, 4), np.int64)}
     images = Stage(model.programs.windows, inputs)
-    classes = len(model.classes)
     if direction is not Direction.FORWARD:
         return MicroBatch(images, size, direction, np.ones((size, classes), np.float32))
-    scalars = Stage(model.programs.single_label_scalars, {"cotangent": np.zeros((classes, 1), np.float32)})
     return MicroBatch(images, size, answer=scalars)

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from onnx import ModelProto
+
 from service.bundle.load import Bundle
 from service.bundle.manifest import ATTENTION, CLASSIFY, FEATURES, GRADIENT, GUIDED, WEIGHTS, Manifest
-from service.runtime.calibration import Pace, TimedModel, measure_pace, pace_plan
+from service.runtime.calibration import Pace, TimedModel, pace_plan
 from service.runtime.device import Device
-from service.runtime.plan import Answer, Direction, MicroBatch, Plan, Stage
+from service.runtime.drive import drive
+from service.runtime.incremental import incremental_passes
+from service.runtime.plan import Answer, Direction, MicroBatch, Pieces, Plan, Stage
 from service.runtime.program import DeviceTensor, Operand, Program
 from service.runtime.programs import Programs
 
@@ -51,6 +55,15 @@ class LoadedModel:
             for direction, name in GRAPH_FILES.items()
             if name in bundle.manifest.files
         }
+        self.incremental = incremental_passes(
+            ModelProto.FromString(bundle.read(CLASSIFY)),
+            device,
+            self._graphs[Direction.FORWARD],
+            programs.windows,
+            weights=weights,
+        )
+        if self.incremental is not None:
+            self._graphs[Direction.INCREMENTAL] = self.incremental.program
         self._paces: dict[Direction, Pace] = {}
 
     @property
@@ -82,8 +95,8 @@ class LoadedModel:
 
     def warm_up(self) -> None:
         """Measure the pace of every direction; the first passes of a session are slow."""
-        for direction in self._graphs:
-            self._paces[direction] = measure_pace(self, direction)
+        timed = TimedModel(self)
+        drive(self.warming_plan(timed), timed)
 
     def warming_plan(self, timed: TimedModel) -> Plan[None]:
         """Do the same as a plan, for a device that others use meanwhile.
@@ -131,22 +144,27 @@ class LoadedModel:
 
     def cost(self, batch: MicroBatch) -> float:
         """What a micro-batch costs, in forward passes."""
-        return batch.size * self.forwards_per_pass(batch.direction)
+        work = batch.images.work if isinstance(batch.images, Pieces) else 1.0
+        return batch.size * work * self.forwards_per_pass(batch.direction)
 
     def run(self, batch: MicroBatch) -> Answer:
         """Make the images, classify them, reduce the answers; nothing leaves the device in between."""
-        made = _make_images(batch)
+        graph = self._graphs[batch.direction]
+        if isinstance(batch.images, Pieces):
+            answers = graph(batch.images.inputs, None if batch.answer is None else ("logits",))
+            return answers if batch.answer is None else _reduce(batch.answer, answers)
+        made = _make_images(batch.images)
         inputs: dict[str, Operand] = {"image": made["images"]}
         if batch.cotangent is not None:
             inputs["cotangent"] = batch.cotangent
-        answers = self._graphs[batch.direction](inputs)
+        answers = graph(inputs)
         return answers if batch.answer is None else _reduce(batch.answer, {**made, **answers})
 
 
-def _make_images(batch: MicroBatch) -> Answer:
-    if isinstance(batch.images, Stage):
-        return batch.images.program(batch.images.inputs)
-    return {"images": batch.images}
+def _make_images(images: Stage | DeviceTensor) -> Answer:
+    if isinstance(images, Stage):
+        return images.program(images.inputs)
+    return {"images": images}
 
 
 def _reduce(stages: Stage | tuple[Stage, ...], known: Answer) -> Answer:

@@ -41,6 +41,9 @@ class Direction(StrEnum):
     ATTENTION = "attention"
     """``image, cotangent [N,C] -> logits, relevance [N,1,h,w]``"""
 
+    INCREMENTAL = "incremental"
+    """As FORWARD, of images that differ from one within a window; see :mod:`service.graphs.incremental`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -57,11 +60,25 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """What the graph of INCREMENTAL takes in place of images.
+
+    Args:
+        inputs: All of its inputs, by name.
+        work: Of one of these passes, over that of those which the pace of the graph is measured with.
+    """
+
+    inputs: Mapping[str, Operand]
+    work: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class MicroBatch:
     """Forward passes that go to the device together: make images, classify, reduce.
 
     Args:
-        images: Either the images, ``[N,3,H,W]``, or the program whose output ``images`` they are.
+        images: Either the images, ``[N,3,H,W]``, or the program whose output ``images`` they are, or, with
+            INCREMENTAL, the pieces of them that are computed anew.
         size: N, the number of forward passes (the unit in which all work is counted).
         direction: The classifier's graph to run.
         cotangent: ``[N,C]``; what is differentiated is ``sum(cotangent * logits)``. Only with
@@ -70,7 +87,7 @@ class MicroBatch:
             the other. Without it they are the answer.
     """
 
-    images: "Stage | DeviceTensor"
+    images: "Stage | DeviceTensor | Pieces"
     size: int
     direction: Direction = Direction.FORWARD
     cotangent: NDArray[np.float32] | None = None
