@@ -106,6 +106,9 @@ def scaling(
 
 
 def _passing(model: LoadedModel, direction: Direction, size: int) -> Callable[[], object]:
+    if direction is Direction.INCREMENTAL and model.incremental is not None:
+        pieces = MicroBatch(model.incremental.sample(size), size, direction)
+        return lambda: model.run(pieces)
     images = model.device.upload(np.full((size, 3, model.height, model.width), 0.5, np.float32))
     cotangent = None if direction is Direction.FORWARD else np.ones((size, len(model.classes)), np.float32)
     batch = MicroBatch(images, size, direction, cotangent)

@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument(
-        "--direction", choices=[str(one) for one in Direction], default=str(Direction.FORWARD)
+        "--direction", choices=[str(one) for one in GRAPH_FILES], default=str(Direction.FORWARD)
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=FOLDER)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -57,12 +57,22 @@ def questions(windows: int, stride: int, masks: int) -> dict[str, Question]:
     return {
         "gradient": Question({"method": "gradient"}, {one: 1, Direction.GRADIENT: 1}, added, requests=5),
         "grad_cam": Question({"method": "grad_cam"}, {one: 1, Direction.FEATURES: 1}, added, requests=5),
-        "occlusion": Question({"method": "occlusion", "stride": stride}, {one: 2 + windows}, forward),
+        "occlusion": Question(
+            {"method": "occlusion", "stride": stride}, {one: 2, Direction.INCREMENTAL: windows}, forward
+        ),
         # An agreement that no map reaches: all masks are used.
         "rise": Question(
             {"method": "rise", "masks": masks, "agreement": 0.999999}, {one: 1 + masks}, forward
         ),
     }
+
+
+def of_model(model: LoadedModel, question: Question) -> Question:
+    """Count whole passes where a model gains nothing by computing windows anew."""
+    passes = dict(question.passes)
+    if Direction.INCREMENTAL in passes and model.incremental is None:
+        passes[Direction.FORWARD] += passes.pop(Direction.INCREMENTAL)
+    return replace(question, passes=passes)
 
 
 def main() -> None:
@@ -100,6 +110,7 @@ def compare(
     model = loaded(folder, threads)
     photo = PHOTO.read_bytes()
     works = []
+    asked = {work: of_model(model, question) for work, question in asked.items()}
     with serve(folder, out, threads) as server:
         for work, question in asked.items():
             runs = {
@@ -212,6 +223,8 @@ def passing(model: LoadedModel, passes: Mapping[Direction, int]) -> Callable[[],
 def _batches(model: LoadedModel, direction: Direction, count: int) -> list[MicroBatch]:
     size = model.micro_batch(direction)
     sizes = [size] * (count // size) + ([count % size] if count % size else [])
+    if direction is Direction.INCREMENTAL and model.incremental is not None:
+        return [MicroBatch(model.incremental.sample(n), n, direction) for n in sizes]
     images = {
         n: model.device.upload(np.full((n, 3, model.height, model.width), 0.5, np.float32))
         for n in set(sizes)
