@@ -15,7 +15,13 @@ def relu(step: Step) -> Cotangents:
 
 @rule("Clip")
 def clip(step: Step) -> Cotangents:
-    """``y = min(max(x, low), high)``;  ``dx = dy 1[low < y < high]``; 0 at the bounds, as PyTorch's ReLU6."""
+    """``y = min(max(x, low), high)``;  ``dx = dy 1[low < y < high]``; 0 at the bounds, as PyTorch's ReLU6.
+
+    Both exporters write Clip for ReLU6, for hardtanh and for torch.clamp, so one choice serves them all. 0 is the
+    subgradient of least norm, and what PyTorch 2.14 takes for each of them. clamp took 1 in earlier versions, and
+    takes 1/2 where its bounds are tensors; after the export nothing tells that from a ReLU6, which sits at its bounds
+    all the time.
+    """
     result = step.dy
     low, high = _bound(step, 1, -math.inf), _bound(step, 2, math.inf)
     if low > -math.inf:

@@ -108,6 +108,24 @@ def test_a_gate_is_shut_at_exactly_its_upper_bound(bound: float) -> None:
     )
 
 
+AT_BOUNDS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "hardtanh": lambda x: functional.hardtanh(x, -0.75, 1.25),
+    "clamp": lambda x: x.clamp(-0.75, 1.25),
+}
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 2)])
+@pytest.mark.parametrize("name", AT_BOUNDS)
+def test_a_clip_passes_nothing_at_its_bounds(name: str, shape: tuple[int, ...]) -> None:
+    """Exporters write both of PyTorch's functions as Clip, and both pass 0 there; clamp passed 1 before 2.14."""
+    assert_gradient(
+        helper.make_node("Clip", ["image", "low", "high"], ["y"]),
+        np.array([[-0.75, 1.25, -2.0, 0.5], [1.25, -0.75, 3.0, 0.0]]).reshape(2, *shape),
+        AT_BOUNDS[name],
+        constants={"low": np.array(-0.75), "high": np.array(1.25)},
+    )
+
+
 def test_a_bound_at_infinity_is_none() -> None:
     """Some exporters write both bounds always."""
     assert_gradient(
