@@ -5,6 +5,10 @@ from dataclasses import dataclass, replace
 from service.graphs.step import Step
 from service.graphs.tape import Tensor
 
+ONE_CUT_OFF = -1
+"""The least automatic padding with one meaning: the last input is read by nobody. Below it, ONNX Runtime's Conv and
+AveragePool cut off at the front too, each by a rule of its own, and PyTorch and TensorFlow do not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -68,7 +72,7 @@ def window_of(step: Step, kernel: tuple[int, ...]) -> Window:
         The window, with automatic padding resolved to numbers.
 
     Raises:
-        UnsupportedOperatorError: A spatial length follows the batch.
+        UnsupportedOperatorError: A spatial length follows the batch, or automatic padding is negative.
     """
     axes = len(kernel)
     inputs = spatial_lengths(step, step.x)
@@ -80,7 +84,12 @@ def window_of(step: Step, kernel: tuple[int, ...]) -> Window:
     automatic = step.text("auto_pad", "NOTSET")
     if automatic.startswith("SAME"):
         extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
-        total = [max((outputs[i] - 1) * strides[i] + extent[i] - inputs[i], 0) for i in range(axes)]
+        needed = [(outputs[i] - 1) * strides[i] + extent[i] - inputs[i] for i in range(axes)]
+        if min(needed) < ONE_CUT_OFF:
+            raise step.unsupported(
+                "its stride skips so much that automatic padding would cut off at both ends; stated pads were expected"
+            )
+        total = [max(count, 0) for count in needed]
         smaller, larger = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
         before, after = (smaller, larger) if automatic == "SAME_UPPER" else (larger, smaller)
     return Window(kernel, strides, dilations, before, after, inputs, outputs)

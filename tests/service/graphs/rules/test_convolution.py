@@ -123,6 +123,18 @@ def test_automatic_padding(mode: str, stride: int) -> None:
     )
 
 
+@pytest.mark.parametrize(("stride", "mode"), [(4, "SAME_UPPER"), (5, "SAME_LOWER")])
+def test_automatic_padding_that_cuts_off_is_refused(stride: int, mode: str) -> None:
+    """ONNX Runtime then starts behind the first entry, and elsewhere than its own average pooling does."""
+    with pytest.raises(UnsupportedOperatorError, match=r"Conv.*automatic padding"):
+        assert_gradient(
+            helper.make_node("Conv", ["image", "weights"], ["y"], auto_pad=mode, strides=[stride, stride]),
+            np.random.default_rng(0).normal(size=(2, 3, stride, 2 * stride)),
+            lambda x: x[:, :, ::stride, ::stride],
+            constants={"weights": np.eye(3).reshape(3, 3, 1, 1)},
+        )
+
+
 def test_a_bias_changes_nothing() -> None:
     """Folded batch normalisations leave one behind."""
     random = np.random.default_rng(0)

@@ -11,6 +11,9 @@ from tests.autograd import assert_gradient
 WINDOWS = [(2, 2, 0), (3, 2, 1), (3, 1, 1), (3, 3, 0), (2, 1, 0), (3, 2, 0), (1, 1, 0), (1, 2, 0), (7, 7, 3)]
 """Kernel, stride, padding."""
 
+SKIPS = {"ceil_mode": 1, "count_include_pad": 1}
+"""Only so does ONNX Runtime run an average pooling of opset 18 whose automatic padding is negative."""
+
 
 @pytest.mark.parametrize("length", [12, 13])
 @pytest.mark.parametrize("ceil_mode", [0, 1])
@@ -36,6 +39,42 @@ def test_an_average_pool_has_pytorchs_gradient(
         image,
         lambda x: functional.avg_pool2d(x, kernel, stride, pad, bool(ceil_mode), bool(count_include_pad)),
     )
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_an_average_pool_that_skips_the_last_entry(mode: str) -> None:
+    """Automatic padding is then -1, and every runtime reads from the first entry on."""
+    assert_gradient(
+        helper.make_node(
+            "AveragePool", ["image"], ["y"], kernel_shape=[1, 1], strides=[2, 2], **SKIPS, auto_pad=mode
+        ),
+        np.random.default_rng(0).normal(size=(2, 3, 4, 6)),
+        lambda x: x[:, :, ::2, ::2],
+    )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "length", "mode"),
+    [(1, 3, 6, "SAME_UPPER"), (2, 4, 8, "SAME_UPPER"), (1, 5, 5, "SAME_LOWER"), (2, 5, 5, "SAME_LOWER")],
+)
+def test_an_average_pool_that_cuts_off_at_the_front_is_refused(
+    kernel: int, stride: int, length: int, mode: str
+) -> None:
+    """ONNX Runtime's first window then starts behind the first entry; its gradient used to land at the first."""
+    with pytest.raises(UnsupportedOperatorError, match=r"AveragePool.*automatic padding"):
+        assert_gradient(
+            helper.make_node(
+                "AveragePool",
+                ["image"],
+                ["y"],
+                kernel_shape=[kernel] * 2,
+                strides=[stride] * 2,
+                **SKIPS,
+                auto_pad=mode,
+            ),
+            np.random.default_rng(0).normal(size=(2, 3, length, length)),
+            lambda x: functional.avg_pool2d(x, kernel, stride),
+        )
 
 
 @pytest.mark.parametrize("length", [12, 13])
