@@ -8,7 +8,8 @@ import torch
 from onnx import ModelProto, numpy_helper
 from torch.nn import functional
 
-from service.errors import GraphError
+from service.errors import GraphError, UnsupportedOperatorError
+from service.graphs.differentiate import gradient_graph
 from service.graphs.opset import OPSET
 from service.graphs.prepare import prepare
 from tests.autograd import evaluate_single
@@ -88,6 +89,60 @@ def test_a_newer_operator_means_what_it_meant(classifier: Make, name: str) -> No
         expected.mean(axis=(2, 3)),
         atol=float(200 * np.finfo(np.float32).eps * np.max(np.abs(expected), initial=1.0)),
     )
+
+
+@pytest.mark.parametrize("opset", [13, 14, 15, 16, 17, 18])
+def test_a_layer_normalisation_of_any_opset_is_understood(classifier: Make, opset: int) -> None:
+    """ONNX Runtime runs it in files older than its definition of opset 17; such files are in use. So does the rule.
+
+    What stands behind it changes between opsets 13 and 18, so that the converter is seen to do its work.
+    """
+    axes = "axes" if opset >= OPSET else ""
+    body = f"""
+      normed = LayerNormalization <axis: int = -1, epsilon: float = 0.0078125> (x, scale)
+      rows = ReduceMean <{"" if axes else "axes: ints = [3], "}keepdims: int = 0> (normed{", axes" if axes else ""})
+      first, second = Split <axis: int = 2{", num_outputs: int = 2" if axes else ""}> (rows)
+      features = Mul (first, second)
+      scores = Flatten <axis: int = 1> (features)
+    """
+    brought = classifier(body, head="", outputs="float[N,C] scores", opset=opset)
+    scale = np.linspace(0.5, 2, 8).astype(np.float32)
+    brought.graph.initializer.extend(
+        numpy_helper.from_array(value, name)
+        for name, value in (("scale", scale), ("axes", np.array([3])))
+        if name == "scale" or axes
+    )
+    graph = gradient_graph(prepare(brought))
+    assert [entry.domain for entry in graph.opset_import] == [""]
+
+    images = torch.tensor(IMAGES.astype(np.float64), requires_grad=True)
+    rows = functional.layer_norm(images, (8,), torch.tensor(scale).double(), None, 2.0**-7).mean(3)
+    expected = (rows[:, :, :4] * rows[:, :, 4:]).flatten(1)
+    cotangent = np.random.default_rng(3).normal(size=tuple(expected.shape)).astype(np.float32)
+    (gradient,) = torch.autograd.grad(expected, images, torch.tensor(cotangent).double())
+    found = evaluate_single(graph, {"image": IMAGES, "cotangent": cotangent})
+    for name, value, wanted in zip(("logits", "gradient"), found, (expected.detach(), gradient), strict=True):
+        slack = 200 * float(np.finfo(np.float32).eps) * max(float(wanted.abs().max()), 1.0)
+        np.testing.assert_allclose(np.asarray(value), wanted.numpy(), rtol=0, atol=slack, err_msg=name)
+
+
+@pytest.mark.parametrize("opset", [13, 16, 18, 20])
+def test_what_onnx_runtime_alone_knows_can_be_classified_with(classifier: Make, opset: int) -> None:
+    """Its optimiser writes such operators into files, in the standard domain; they have no rule."""
+    brought = classifier("features = SimplifiedLayerNormalization <axis: int = -1> (x, scale)", opset=opset)
+    brought.graph.initializer.append(numpy_helper.from_array(np.ones(8, np.float32), "scale"))
+    with pytest.raises(UnsupportedOperatorError, match="SimplifiedLayerNormalization"):
+        gradient_graph(prepare(brought))
+
+
+@pytest.mark.parametrize("opset", [13, 17])
+def test_an_operator_that_is_newer_than_its_file_is_named(classifier: Make, opset: int) -> None:
+    """ONNX Runtime refuses the file, too; the converter of onnx would only say which assertion failed."""
+    with pytest.raises(
+        GraphError, match=rf"operator Mish .* not in opset {opset}.*export the model"
+    ) as caught:
+        prepare(classifier("features = Mish (x)", opset=opset))
+    assert "Assertion" not in caught.value.detail
 
 
 @pytest.mark.parametrize(
