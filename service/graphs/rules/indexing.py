@@ -26,6 +26,14 @@ def gather_entries(step: Step) -> Cotangents:
     return (scatter_back(step),)
 
 
+@rule("TopK")
+def largest_entries(step: Step) -> Cotangents:
+    """``y`` = the k largest or smallest entries of x along one axis;  ``dx`` = dy where they were, 0 elsewhere."""
+    positions = step.tape.extra_output(step.node, 1)
+    zeros = step.tape.real(0.0).apply("Expand", step.x.apply("Shape"))
+    return (zeros.apply("ScatterElements", positions, step.dy, axis=step.integer("axis", -1)),)
+
+
 @rule("ScatterElements", "ScatterND")
 def scatter_entries(step: Step) -> Cotangents:
     """``y = x`` with u put at indices;  ``dx = dy`` with 0 put there, ``du = dy`` at the indices."""

@@ -86,6 +86,41 @@ def test_gathering_keeps_the_axes_of_its_index(shape: tuple[int, ...]) -> None:
     )
 
 
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_largest_entries_have_pytorchs_gradient(count: int, largest: int, axis: int) -> None:
+    """As token pruning and mixtures of experts choose; what is not chosen gets nothing."""
+    assert_gradient(
+        helper.make_node("TopK", ["image", "count"], ["y", "positions"], axis=axis, largest=largest),
+        np.random.default_rng(0).normal(size=(2, 5, 4, 6)),
+        lambda x: x.topk(count, axis, bool(largest)).values,
+        constants={"count": whole(count)},
+    )
+
+
+def test_the_largest_entries_in_any_order_have_pytorchs_gradient() -> None:
+    """Unsorted; their positions choose among other entries, too, and nothing flows through positions."""
+    nodes = [
+        helper.make_node("TopK", ["image", "count"], ["values", "positions"], axis=1, sorted=0),
+        helper.make_node("Exp", ["image"], ["others"]),
+        helper.make_node("GatherElements", ["others", "positions"], ["chosen"], axis=1),
+        helper.make_node("Mul", ["values", "chosen"], ["products"]),
+        helper.make_node("ReduceSum", ["products", "axes"], ["y"]),
+    ]
+
+    def products(x: torch.Tensor) -> torch.Tensor:
+        values, positions = x.topk(3, 1)
+        return (values * x.exp().gather(1, positions)).sum(1, keepdim=True)
+
+    assert_gradient(
+        nodes,
+        np.random.default_rng(0).normal(size=(2, 7, 4)),
+        products,
+        constants={"count": whole(3), "axes": whole(1)},
+    )
+
+
 def test_scattering_has_pytorchs_gradient() -> None:
     """What is overwritten gets nothing; what is put there gets its cotangent."""
     entries = np.array([[1], [3]])
