@@ -36,15 +36,15 @@ def largest_entries(step: Step) -> Cotangents:
 
 @rule("ScatterElements", "ScatterND")
 def scatter_entries(step: Step) -> Cotangents:
-    """``y = x`` with u put at indices;  ``dx = dy`` with 0 put there, ``du = dy`` at the indices."""
-    if step.text("reduction", "none") != "none":
-        raise step.unsupported("it combines what it puts with what is there")
+    """``y = x`` with u put, or added, at indices;  ``dx = dy``, with 0 where u was put;  ``du = dy`` at the indices."""
+    reduction = step.text("reduction", "none")
+    if reduction not in {"add", "none"}:
+        raise step.unsupported(f"it scatters by {reduction}; only entries that are put or added have a rule")
     index, updates = step.input(1), step.input(2)
-    zeros = step.tape.real(0.0).apply("Expand", updates.apply("Shape"))
     along = {"axis": step.integer("axis", 0)} if step.node.op_type == "ScatterElements" else {}
+    dx = step.dy
+    if step.needs(0) and reduction == "none":
+        zeros = step.tape.real(0.0).apply("Expand", updates.apply("Shape"))
+        dx = step.dy.apply(step.node.op_type, index, zeros, **along)
     gather = step.node.op_type.replace("Scatter", "Gather")
-    return (
-        step.dy.apply(step.node.op_type, index, zeros, **along) if step.needs(0) else None,
-        None,
-        step.dy.apply(gather, index, **along) if step.needs(2) else None,
-    )
+    return (dx, None, step.dy.apply(gather, index, **along) if step.needs(2) else None)

@@ -162,13 +162,51 @@ def test_scattering_along_an_axis_has_pytorchs_gradient(axis: int) -> None:
     )
 
 
+@pytest.mark.parametrize("axis", [1, -2])
+def test_scattering_that_adds_has_pytorchs_gradient(axis: int) -> None:
+    """As torch.scatter_add; what is there keeps its cotangent, and entries that meet at one place each get it."""
+    index = np.array([[[2, 0, 1], [0, 1, 0]], [[1, 2, 2], [1, 2, 1]]])
+    assert_gradient(
+        [
+            helper.make_node("Slice", ["image", "zero", "lengths", "axes"], ["corner"]),
+            helper.make_node("Mul", ["corner", "corner"], ["squares"]),
+            helper.make_node(
+                "ScatterElements", ["image", "index", "squares"], ["sum"], axis=axis, reduction="add"
+            ),
+            helper.make_node("Mul", ["sum", "sum"], ["y"]),
+        ],
+        np.random.default_rng(0).normal(size=(2, 3, 4)),
+        lambda x: x.scatter_add(axis, torch.tensor(index), x[:, :2, :3].square()).square(),
+        constants={"index": index, "zero": whole(0, 0), "lengths": whole(2, 3), "axes": whole(1, 2)},
+        free_batch=False,
+    )
+
+
+def test_scattering_slices_that_add_has_pytorchs_gradient() -> None:
+    """As torch.index_add."""
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["columns"], perm=[1, 0]),
+        helper.make_node("Slice", ["columns", "zero", "three"], ["rows"]),
+        helper.make_node("Exp", ["rows"], ["powers"]),
+        helper.make_node("ScatterND", ["columns", "entries", "powers"], ["sum"], reduction="add"),
+        helper.make_node("Mul", ["sum", "sum"], ["y"]),
+    ]
+    assert_gradient(
+        nodes,
+        np.random.default_rng(0).normal(size=(2, 5)),
+        lambda x: x.T.index_add(0, torch.tensor([1, 3, 1]), x.T[:3].exp()).square(),
+        constants={"entries": np.array([[1], [3], [1]]), "zero": whole(0), "three": whole(3)},
+    )
+
+
+@pytest.mark.parametrize("reduction", ["mul", "max"])
 @pytest.mark.parametrize("operator", ["ScatterElements", "ScatterND"])
-def test_scattering_that_adds_is_refused(operator: str) -> None:
+def test_scattering_that_multiplies_or_compares_is_refused(operator: str, reduction: str) -> None:
     """Not met in classifiers."""
     entries = np.array([[0], [1]]) if operator == "ScatterND" else np.zeros((2, 4), np.int64)
-    with pytest.raises(UnsupportedOperatorError, match=operator):
+    with pytest.raises(UnsupportedOperatorError, match=f"{operator} .*by {reduction}"):
         assert_gradient(
-            helper.make_node(operator, ["image", "entries", "image"], ["y"], reduction="add"),
+            helper.make_node(operator, ["image", "entries", "image"], ["y"], reduction=reduction),
             np.ones((2, 4)),
             lambda x: x + x,
             constants={"entries": entries},
