@@ -126,11 +126,24 @@ class LRN(OpRun):
         return (functional.local_response_norm(tensor(inputs[0]), size, alpha, beta, bias).numpy(),)
 
 
+class GridSample(OpRun):
+    """Reading a map at places; onnx's knows the modes of newer operator sets alone."""
+
+    op_domain = ""
+
+    def _run(self, *inputs: Array, **attributes: Value) -> tuple[Array]:
+        image, grid = map(tensor, inputs)
+        mode, border = str(attributes["mode"]), str(attributes["padding_mode"])
+        mode = "bilinear" if mode == "linear" else mode  # the evaluator's default is of newer sets
+        align = bool(attributes.get("align_corners"))
+        return (functional.grid_sample(image, grid, mode, border, align_corners=align).numpy(),)
+
+
 def evaluate_double(model: ModelProto, feed: dict[str, Array]) -> list[Array]:
     """Run a float64 graph outside ONNX Runtime."""
     names = {entry.name for entry in model.graph.input}
     used = {name: value for name, value in feed.items() if name in names}
-    operators = [Conv, ConvTranspose, AveragePool, GlobalMaxPool, LRN, MaxPool]
+    operators = [Conv, ConvTranspose, AveragePool, GlobalMaxPool, GridSample, LRN, MaxPool]
     return list(ReferenceEvaluator(model, new_ops=operators).run(None, used))
 
 

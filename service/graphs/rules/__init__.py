@@ -11,6 +11,7 @@ from service.graphs.rules import (
     pooling,
     reduction,
     resize,
+    sampling,
     unary,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "pooling",
     "reduction",
     "resize",
+    "sampling",
     "unary",
 ]
