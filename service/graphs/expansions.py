@@ -7,13 +7,16 @@ from typing import TypeAlias
 import numpy as np
 
 from service.graphs.step import Step
-from service.graphs.tape import Tensor
+from service.graphs.tape import MAP_AXES, Tensor
 
 Expansion: TypeAlias = Callable[[Step], Tensor]
 """From a node to the tensor that takes the place of its first output."""
 
 HEAD_AXES = 4
 """Batch, heads, tokens, features of one head."""
+
+OLDER_MODES = {"cubic": "bicubic", "linear": "bilinear"}
+"""What GridSample called its modes before it read more axes than two."""
 
 MEMORY = (4, 5, 6)
 """Inputs of attention: keys and values of earlier tokens, and how many of the tokens count."""
@@ -61,6 +64,32 @@ def group_normalisation(step: Step) -> Tensor:
     return restored * step.input(1).reshape(*per_channel) + step.input(2).reshape(*per_channel)
 
 
+def grid_sample(step: Step) -> Tensor:
+    """The same, by the names that the modes had before."""
+    mode = step.text("mode", "linear")
+    if step.x.rank != MAP_AXES:
+        raise step.unsupported(f"it reads {step.x.rank - 2} axes; height and width were expected")
+    return step.x.apply(
+        "GridSample",
+        step.input(1),
+        mode=OLDER_MODES.get(mode, mode),
+        padding_mode=step.text("padding_mode", "zeros"),
+        align_corners=step.integer("align_corners", 0),
+    )
+
+
+def affine_grid(step: Step) -> Tensor:
+    """``theta (column, row, 1)'`` at every pixel, whose coordinates go from -1 to 1."""
+    lengths = [length for length in step.y.shape[1:3] if length is not None]
+    if step.y.rank != MAP_AXES or len(lengths) < len(step.y.shape[1:3]):
+        raise step.unsupported("it makes a grid of other axes than a fixed height and width")
+    aligned = step.integer("align_corners", 0)
+    rows, columns = (np.linspace(-1, 1, n) if aligned else (2 * np.arange(n) + 1) / n - 1 for n in lengths)
+    row, column = (axis.reshape(-1) for axis in np.meshgrid(rows, columns, indexing="ij"))
+    pixels = step.tape.real(np.stack([column, row, np.ones_like(row)]))
+    return step.x.apply("MatMul", pixels).transpose(0, 2, 1).reshape(0, *lengths, 2)
+
+
 def attention(step: Step) -> Tensor:
     """``softmax(q k' / sqrt(d) + mask) v``, for ``[N, heads, tokens, d]`` without memory of earlier tokens."""
     q, k, v = (step.input(index) for index in range(3))
@@ -85,8 +114,10 @@ def _additive(mask: Tensor) -> Tensor:
 
 
 EXPANSIONS: dict[str, Expansion] = {
+    "AffineGrid": affine_grid,
     "Attention": attention,
     "Gelu": gelu,
+    "GridSample": grid_sample,
     "GroupNormalization": group_normalisation,
     "RMSNormalization": root_mean_square_normalisation,
     "Swish": swish,

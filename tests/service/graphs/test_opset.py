@@ -25,6 +25,30 @@ def attended(x: torch.Tensor, mask: torch.Tensor | None = None, scale: float | N
 
 
 MASK = np.triu(np.ones((8, 8), bool)) | np.eye(8, dtype=bool)
+PLACES = "t = Transpose <perm: ints = [0, 2, 3, 1]> (x) g = Slice (t, zero, two_, last)"
+AFFINE = """
+    entries = Slice (x, zeros, corner, all)
+    theta = Squeeze (entries, channel)
+    whole = Shape (x)
+    size = Sub (whole, left_out)
+    g = AffineGrid (theta, size)
+"""
+
+
+def places(x: torch.Tensor) -> torch.Tensor:
+    return x[:, :2].permute(0, 2, 3, 1)
+
+
+def affine(x: torch.Tensor, *, align: bool = False) -> torch.Tensor:
+    return functional.affine_grid(x[:, 0, :2, :3], [len(x), 3, 8, 5], align_corners=align)
+
+
+def read(
+    x: torch.Tensor, grid: torch.Tensor, mode: str = "bilinear", border: str = "zeros", *, align: bool = False
+) -> torch.Tensor:
+    return functional.grid_sample(x, grid, mode, border, align_corners=align)
+
+
 NEWER: dict[str, tuple[int, str, Callable[[torch.Tensor], torch.Tensor]]] = {
     "gelu": (20, "y = Gelu (x)", functional.gelu),
     "gelu by tanh": (
@@ -46,6 +70,23 @@ NEWER: dict[str, tuple[int, str, Callable[[torch.Tensor], torch.Tensor]]] = {
             torch.cat([x, x], 1), 2, torch.tensor(SCALE), torch.tensor(SCALE), eps=1e-5
         ),
     ),
+    "reading at places": (22, f"{PLACES} y = GridSample (x, g)", lambda x: read(x, places(x))),
+    "reading the nearest pixel, borders repeated": (
+        20,
+        f'{PLACES} y = GridSample <mode: string = "nearest", padding_mode: string = "border"> (x, g)',
+        lambda x: read(x, places(x), "nearest", "border"),
+    ),
+    "reading by cubes, corners aligned": (
+        20,
+        f'{PLACES} y = GridSample <mode: string = "cubic", align_corners: int = 1> (x, g)',
+        lambda x: read(x, places(x), "bicubic", align=True),
+    ),
+    "an affine grid": (20, f"{AFFINE} y = GridSample (x, g)", lambda x: read(x, affine(x))),
+    "an affine grid, corners aligned": (
+        20,
+        f"{AFFINE.replace('AffineGrid', 'AffineGrid <align_corners: int = 1>')} y = GridSample (x, g)",
+        lambda x: read(x, affine(x, align=True)),
+    ),
     "attention": (23, "k = Mul (x, two) v = Add (x, one) y = Attention (x, k, v)", attended),
     "attention with a scale": (
         23,
@@ -64,6 +105,14 @@ CONSTANTS = {
     "two": np.array(2, np.float32),
     "one": np.array(1, np.float32),
     "mask": MASK,
+    "zero": np.array([0]),
+    "two_": np.array([2]),
+    "last": np.array([3]),
+    "zeros": np.array([0, 0, 0]),
+    "corner": np.array([1, 2, 3]),
+    "all": np.array([1, 2, 3]),
+    "channel": np.array([1]),
+    "left_out": np.array([0, 0, 0, 3]),
 }
 
 
@@ -150,8 +199,8 @@ def test_an_operator_that_is_newer_than_its_file_is_named(classifier: Make, opse
     [
         (
             22,
-            "g = Transpose <perm: ints = [0,2,3,1]> (x) s = Slice (g, zero, two_, last) y = GridSample (x, s)",
-            "GridSample",
+            "v = Unsqueeze (x, one) g = Slice (v, zero, three, four) y = GridSample (v, g)",
+            "GridSample .*reads 3 axes",
         ),
         (22, "y = AveragePool <kernel_shape: ints = [2, 2], dilations: ints = [2, 2]> (x)", "dilations"),
         (21, 'y = Pad <mode: string = "wrap"> (x, pads)', "mode=wrap"),
@@ -171,8 +220,9 @@ def test_what_the_older_set_cannot_say_is_refused(
     constants = {
         "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
         "zero": np.array([0]),
-        "two_": np.array([2]),
-        "last": np.array([3]),
+        "one": np.array([1]),
+        "three": np.array([3]),
+        "four": np.array([4]),
     }
     used = {entry for node in brought.graph.node for entry in node.input}
     brought.graph.initializer.extend(
