@@ -78,8 +78,9 @@ def split(step: Step) -> Cotangents:
 @rule("Slice")
 def cut(step: Step) -> Cotangents:
     """``y = x[start:end:step]``;  ``dx = dy`` with zeros between and around, turned back if the step is negative."""
-    bounds = [step.constant_integers(index) for index in range(1, 5)]
-    starts, ends, axes, strides = bounds
+    if any(step.has(index) and step.input(index).value is None for index in range(1, 5)):
+        return (scatter_back(step),)
+    starts, ends, axes, strides = (step.constant_integers(index) for index in range(1, 5))
     if starts is None or ends is None:
         raise step.unsupported("its start or end is missing")
     axes = [axis % step.x.rank for axis in axes or range(len(starts))]

@@ -152,6 +152,21 @@ def test_a_slice_has_pytorchs_gradient(
     )
 
 
+def test_a_slice_to_computed_bounds_has_pytorchs_gradient() -> None:
+    """The TorchScript exporter cuts what torch.scatter_add adds to the shape of its index, the batch included."""
+    nodes = [
+        helper.make_node("Shape", ["image"], ["lengths"]),
+        helper.make_node("Div", ["lengths", "parts"], ["ends"]),
+        helper.make_node("Slice", ["image", "starts", "ends"], ["y"]),
+    ]
+    assert_gradient(
+        nodes,
+        np.random.default_rng(0).normal(size=(2, 4, 9)),
+        lambda x: x[:, 1:2, :3],
+        constants={"starts": whole(0, 1, 0), "parts": whole(1, 2, 3)},
+    )
+
+
 @pytest.mark.parametrize("axis", [1, -1])
 def test_joining_has_pytorchs_gradient(axis: int) -> None:
     """Pieces of different lengths, one of which is no image."""
