@@ -110,6 +110,8 @@ def _read_everywhere(model: ModelProto, facts: Facts, candidates: Mapping[str, L
         if len(candidates) == 1:
             raise
         return _read_everywhere(model, facts, dict(list(candidates.items())[len(candidates) // 2 :]))
+    if not gradients:
+        return []
     names = sorted({gradient.name for gradient in gradients.values()})
     del graph.graph.output[:]
     graph.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)

@@ -80,6 +80,26 @@ def test_a_convolutional_network_gives_its_last_map(classifier: Make) -> None:
     np.testing.assert_allclose(found["feature_gradient"], expected, rtol=1e-6)
 
 
+def test_a_map_that_only_an_index_reads_is_passed_over(classifier: Make) -> None:
+    """Nothing flows back through the place of a maximum, as where tokens choose their cluster."""
+    body = """
+      map = Relu (x)
+      side = AveragePool <kernel_shape: ints = [2, 2], strides: ints = [2, 2]> (x)
+      chosen = ArgMax <axis: int = 1> (side)
+      index = Cast <to: int = 1> (chosen)
+      mean = ReduceMean <keepdims: int = 0> (index, places)
+      factor = Cast <to: int = 1> (mean)
+      pooled = GlobalAveragePool (map)
+      flat = Flatten <axis: int = 1> (pooled)
+      all = Gemm <transB: int = 1> (flat, head)
+      scores = Mul (all, factor)
+    """
+    brought = classifier(body, head="")
+    brought.graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), "places"))
+    model = prepare(brought)
+    np.testing.assert_array_equal(run(features_graph(model))["features"], inner(model, "map"))
+
+
 def test_a_transformer_gives_the_tokens_that_its_last_attention_reads(classifier: Make) -> None:
     """Behind it only the class token has a gradient; the map must not hold the class token."""
     model = transformer(classifier)
