@@ -23,7 +23,7 @@ that loses Pad, ReduceMax, ReduceMin and ConstantOfShape, at 22 ConvTranspose an
 STANDARD = frozenset({"", "ai.onnx"})
 """Both names of the standard operators' domain."""
 
-MEANS_MORE = frozenset({"DFT", "GroupNormalization", "LpNormalization"})
+MEANS_MORE = frozenset({"DFT", "GroupNormalization"})
 """Operators that newer sets define otherwise; all others that both sets have differ in element types alone,
 and in attributes that newer sets add."""
 

@@ -54,6 +54,24 @@ def log_softmax(step: Step) -> Cotangents:
     return (step.dy - step.y.apply("Exp") * step.dy.sum([axis]),)
 
 
+@rule("LpNormalization")
+def norm_of_one(step: Step) -> Cotangents:
+    """``y = x / n, n = |x|_2`` or ``|x|_1`` along one axis;  ``dx = (dy - dn/dx sum(dy y)) / n``, and 0 where n = 0."""
+    axis = step.integer("axis", -1) % step.x.rank
+    order = step.integer("p", 2)
+    axes, zero = step.tape.integers([axis]), step.tape.real(0.0)
+    norm = step.x.apply(f"ReduceL{order}", axes, keepdims=1)
+    slope = step.y if order == 2 else step.x.apply("Sign")  # noqa: PLR2004 - the Euclidean norm
+    inverse = norm.apply("Equal", zero).apply("Where", zero, norm.apply("Reciprocal"))
+    return ((step.dy - slope * (step.dy * step.y).sum([axis])) * inverse,)
+
+
+@rule("Hardmax")
+def hard_maximum(step: Step) -> Cotangents:  # noqa: ARG001 - every rule has this signature
+    """``y = 1`` at the first maximum along one axis, else 0;  ``dx = 0``: it is constant between jumps."""
+    return (None,)
+
+
 def _standardised(x: Tensor, cotangent: Tensor, axes: Sequence[int], epsilon: float) -> Tensor:
     """Differentiate ``(x - mean x) / sqrt(var x + epsilon)`` where the forward graph keeps neither."""
     centred = x - x.mean(axes)

@@ -63,6 +63,11 @@ NEWER: dict[str, tuple[int, str, Callable[[torch.Tensor], torch.Tensor]]] = {
         "y = RMSNormalization (x, scale)",
         lambda x: functional.rms_norm(x, (8,), torch.tensor(SCALE[:1]).expand(8), eps=1e-5),
     ),
+    "a norm of one": (
+        22,
+        "y = LpNormalization <axis: int = 1, p: int = 1> (x)",
+        lambda x: functional.normalize(x, 1.0, 1),
+    ),
     "groups": (
         21,
         "t = Concat <axis: int = 1> (x, x) y = GroupNormalization <num_groups: int = 2> (t, scales, scales)",

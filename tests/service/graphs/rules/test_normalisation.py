@@ -73,3 +73,43 @@ def test_softmax_has_pytorchs_gradient(axis: int) -> None:
     assert_gradient(
         helper.make_node("LogSoftmax", ["image"], ["y"], axis=axis), image, lambda x: x.log_softmax(axis)
     )
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1, -3])
+@pytest.mark.parametrize("order", [1, 2])
+def test_dividing_by_the_norm_has_pytorchs_gradient(order: int, axis: int) -> None:
+    """Of embeddings, by either norm, along any axis."""
+    assert_gradient(
+        helper.make_node("LpNormalization", ["image"], ["y"], p=order, axis=axis),
+        np.random.default_rng(0).normal(size=(2, 3, 4, 5)),
+        lambda x: x / torch.linalg.vector_norm(x, order, axis, keepdim=True),
+    )
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_dividing_zeros_by_their_norm_has_gradient_zero(order: int) -> None:
+    """The result is defined to be 0 there, in which a quotient 0 / 0 would be NaN."""
+
+    def divided(x: torch.Tensor) -> torch.Tensor:
+        norm = torch.linalg.vector_norm(x, order, 1, keepdim=True)
+        return torch.where(norm == 0, 0.0, x / torch.where(norm == 0, 1.0, norm))
+
+    assert_gradient(
+        helper.make_node("LpNormalization", ["image"], ["y"], p=order, axis=1),
+        np.array([[0.0, 0.0, 0.0], [3.0, 0.0, -4.0]]),
+        divided,
+    )
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_a_hard_maximum_is_constant(axis: int) -> None:
+    """What it chooses has a gradient, where it chooses has none."""
+    nodes = [
+        helper.make_node("Hardmax", ["image"], ["chosen"], axis=axis),
+        helper.make_node("Mul", ["image", "chosen"], ["y"]),
+    ]
+    assert_gradient(
+        nodes,
+        np.random.default_rng(0).normal(size=(2, 3, 4)),
+        lambda x: x * (x == x.amax(axis, keepdim=True)),
+    )
