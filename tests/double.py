@@ -84,6 +84,35 @@ class AveragePool(OpRun):
         return (result.numpy(),)
 
 
+class LpPool(OpRun):
+    """Pooling of two axes by a norm, with even padding."""
+
+    op_domain = ""
+
+    def _run(self, *inputs: Array, **attributes: Value) -> tuple[Array]:
+        order = _one(attributes, "p", 2)
+        sums = functional.avg_pool2d(
+            tensor(inputs[0]).abs() ** order,
+            _each(attributes, "kernel_shape", 2, 1),
+            _each(attributes, "strides", 2, 1),
+            _each(attributes, "pads", 4, 0)[:2],
+            bool(attributes.get("ceil_mode")),
+            divisor_override=1,
+        )
+        return ((sums ** (1 / order)).numpy(),)
+
+
+class GlobalLpPool(OpRun):
+    """The norm of each channel."""
+
+    op_domain = ""
+
+    def _run(self, *inputs: Array, **attributes: Value) -> tuple[Array]:
+        image = tensor(inputs[0])
+        axes = tuple(range(2, image.ndim))
+        return (torch.linalg.vector_norm(image, _one(attributes, "p", 2), axes, keepdim=True).numpy(),)
+
+
 class MaxPool(OpRun):
     """Max pooling of two axes with even padding; positions count through the whole batch."""
 
@@ -143,7 +172,17 @@ def evaluate_double(model: ModelProto, feed: dict[str, Array]) -> list[Array]:
     """Run a float64 graph outside ONNX Runtime."""
     names = {entry.name for entry in model.graph.input}
     used = {name: value for name, value in feed.items() if name in names}
-    operators = [Conv, ConvTranspose, AveragePool, GlobalMaxPool, GridSample, LRN, MaxPool]
+    operators = [
+        Conv,
+        ConvTranspose,
+        AveragePool,
+        GlobalLpPool,
+        GlobalMaxPool,
+        GridSample,
+        LRN,
+        LpPool,
+        MaxPool,
+    ]
     return list(ReferenceEvaluator(model, new_ops=operators).run(None, used))
 
 
