@@ -1,7 +1,12 @@
-"""Derivatives of convolutions with respect to what they convolve."""
+"""Derivatives of convolutions with respect to what they convolve, and of adding up patches."""
+
+import math
+
+import numpy as np
 
 from service.graphs.rules.adjoint import adjoint
-from service.graphs.rules.window import window_of
+from service.graphs.rules.broadcast import reshape_like
+from service.graphs.rules.window import spatial_lengths, window_of
 from service.graphs.step import Cotangents, Step, rule
 from service.graphs.tape import Tensor
 
@@ -36,6 +41,24 @@ def transposed_convolution(step: Step) -> Cotangents:
             group=step.integer("group", 1),
         ),
     )
+
+
+@rule("Col2Im")
+def fold(step: Step) -> Cotangents:
+    """``y`` = the patches x, added up where they lie;  ``dx`` = dy cut into patches, by a convolution with every tap."""
+    block = step.constant_integers(2)
+    if block is None:
+        raise step.unsupported("the shape of its patches is missing")
+    axes, taps = len(block), math.prod(block)
+    patches = step.dy.reshape(-1, 1, *spatial_lengths(step, step.y)).apply(
+        "Conv",
+        step.tape.real(np.eye(taps).reshape(taps, 1, *block)),
+        kernel_shape=block,
+        strides=step.integers("strides", [1] * axes),
+        dilations=step.integers("dilations", [1] * axes),
+        pads=step.integers("pads", [0] * 2 * axes),
+    )
+    return (reshape_like(patches, step.x),)
 
 
 def _kernel(step: Step, weights: Tensor) -> tuple[int, ...]:

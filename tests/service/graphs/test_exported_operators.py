@@ -75,9 +75,23 @@ class Clustered(Tokens):
         return self.head(clusters.square().mean(1))
 
 
+class Folded(nn.Module):
+    """Weighs what lies around every second pixel, and adds it up again, as VOLO's outlooker (Yuan et al. 2021)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = functional.unfold(x, 3, padding=1, stride=2)
+        mixed = functional.fold(patches * patches.softmax(1), (SIDE, SIDE), 3, padding=1, stride=2)
+        return self.head(torch.tanh(mixed).mean((2, 3)))
+
+
 CASES = {
     SpatialTransformer: ["TorchScript, opset 20", "dynamo, opset 18", "dynamo, opset 20", "dynamo, opset 23"],
     Pruned: ["TorchScript, opset 13", "TorchScript, opset 17", "dynamo, opset 20", "dynamo, opset 23"],
+    Folded: ["TorchScript, opset 18", "dynamo, opset 20"],
     Clustered: ["TorchScript, opset 16", "TorchScript, opset 17", "dynamo, opset 20", "dynamo, opset 23"],
 }
 

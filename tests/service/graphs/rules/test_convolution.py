@@ -200,3 +200,29 @@ def test_weights_that_depend_on_the_image_are_refused() -> None:
             lambda x: functional.conv2d(x, x.mean((2, 3), keepdim=True)[:1]),
             constants={"axes": np.array([2, 3]), "zero": np.array([0]), "one": np.array([1])},
         )
+
+
+@pytest.mark.parametrize(
+    ("block", "stride", "pad", "dilation"), [((2, 2), 2, 0, 1), ((3, 3), 2, 1, 1), ((3, 2), 1, 1, 2)]
+)
+def test_adding_up_patches_has_pytorchs_gradient(
+    block: tuple[int, int], stride: int, pad: int, dilation: int
+) -> None:
+    """torch.fold, as networks write it that look out of a window; patches overlap and stick out."""
+    places = [
+        (length + 2 * pad - dilation * (taps - 1) - 1) // stride + 1
+        for length, taps in zip((8, 9), block, strict=True)
+    ]
+    assert_gradient(
+        helper.make_node(
+            "Col2Im",
+            ["image", "lengths", "block"],
+            ["y"],
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+            dilations=[dilation] * 2,
+        ),
+        np.random.default_rng(0).normal(size=(2, 3 * block[0] * block[1], places[0] * places[1])),
+        lambda x: functional.fold(x, (8, 9), block, dilation, pad, stride),
+        constants={"lengths": np.array([8, 9]), "block": np.array(block)},
+    )
