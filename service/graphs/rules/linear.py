@@ -17,13 +17,27 @@ def matrix_product(step: Step) -> Cotangents:
     """``y = a b``;  ``da = dy b', db = a' dy``, summed over what was broadcast."""
     a, b = step.x, step.input(1)
     if min(a.rank, b.rank) < MATRIX_AXES:
-        raise step.unsupported("a factor is a vector; matrices were expected")
+        return _product_with_a_vector(step)
     da = db = None
     if step.needs(0):
         da = unbroadcast(step.dy.apply("MatMul", _transposed(b)), a, step.y, kept=MATRIX_AXES)
     if step.needs(1):
         db = unbroadcast(_transposed(a).apply("MatMul", step.dy), b, step.y, kept=MATRIX_AXES)
     return (da, db)
+
+
+def _product_with_a_vector(step: Step) -> Cotangents:
+    """``y = a v``;  ``da = dy v', dv = a' dy``, with the axis that the product dropped put back; likewise for ``v b``."""
+    a, b = step.x, step.input(1)
+    if a.rank == b.rank:
+        raise step.unsupported("both factors are vectors; a matrix was expected")
+    right = b.rank == 1
+    dy = step.dy.apply("Unsqueeze", step.tape.integers([-1 if right else -2]))
+    vector, matrix = (b, a) if right else (a, b)
+    dropped = [*range(matrix.rank - MATRIX_AXES), matrix.rank - (MATRIX_AXES if right else 1)]
+    d_matrix = dy * (vector if right else vector.reshape(-1, 1))
+    d_vector = (dy * matrix).sum(dropped, keep=False)
+    return (d_matrix, d_vector) if right else (d_vector, d_matrix)
 
 
 @rule("Gemm")

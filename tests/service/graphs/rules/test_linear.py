@@ -122,12 +122,54 @@ def test_a_contraction_in_index_notation(
     )
 
 
-def test_a_product_with_a_vector_is_refused() -> None:
-    """No exporter writes one for an image classifier; guessing its shape rules would be worse."""
-    with pytest.raises(UnsupportedOperatorError, match=r"MatMul.*vector"):
+@pytest.mark.parametrize("shape", [(2, 4), (2, 3, 4), (2, 5, 3, 4)])
+def test_a_product_with_a_vector(shape: tuple[int, ...]) -> None:
+    """As both exporters write ``x @ v``, of which the scores of pooling by attention are made."""
+    vector = np.random.default_rng(1).normal(size=4)
+    assert_gradient(
+        helper.make_node("MatMul", ["image", "vector"], ["y"]),
+        np.random.default_rng(0).normal(size=shape),
+        lambda x: x @ exact(vector),
+        constants={"vector": vector},
+    )
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3), (2, 5, 4, 3)])
+def test_a_product_of_a_vector_and_a_matrix(shape: tuple[int, ...]) -> None:
+    """``v @ x`` sums over the last axis but one."""
+    vector = np.random.default_rng(1).normal(size=4)
+    assert_gradient(
+        helper.make_node("MatMul", ["vector", "image"], ["y"]),
+        np.random.default_rng(0).normal(size=shape),
+        lambda x: exact(vector) @ x,
+        constants={"vector": vector},
+    )
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_vector_that_depends_on_the_image(left: bool) -> None:  # noqa: FBT001 - a case
+    """Of the whole batch, as no classifier has; the rule still has to be right."""
+    matrices = np.random.default_rng(1).normal(size=(5, 3, 3))
+    assert_gradient(
+        [
+            helper.make_node("ReduceSum", ["image", "rows"], ["vector"], keepdims=0),
+            helper.make_node("MatMul", ["vector", "matrices"] if left else ["matrices", "vector"], ["y"]),
+        ],
+        np.random.default_rng(0).normal(size=(2, 3)),
+        lambda x: x.sum(0) @ exact(matrices) if left else exact(matrices) @ x.sum(0),
+        constants={"matrices": matrices, "rows": np.array([0])},
+    )
+
+
+def test_a_product_of_two_vectors_is_refused() -> None:
+    """It leaves no axis for the batch, so no classifier has one."""
+    with pytest.raises(UnsupportedOperatorError, match=r"MatMul.*vectors"):
         assert_gradient(
-            helper.make_node("MatMul", ["image", "vector"], ["y"]),
+            [
+                helper.make_node("ReduceSum", ["image", "rows"], ["sums"], keepdims=0),
+                helper.make_node("MatMul", ["sums", "vector"], ["y"]),
+            ],
             np.ones((2, 3)),
-            lambda x: x @ torch.ones(3, dtype=torch.float64),
-            constants={"vector": np.ones(3)},
+            lambda x: x.sum(0) @ torch.ones(3, dtype=torch.float64),
+            constants={"vector": np.ones(3), "rows": np.array([0])},
         )
