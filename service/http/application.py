@@ -20,6 +20,7 @@ from service.http.edge import Edge
 from service.http.failsafe import Failsafe
 from service.http.give_up import GiveUp
 from service.http.guard import Guard
+from service.http.head import Head
 from service.http.limits import BodyLimit
 from service.http.one_shape import OneShape
 from service.http.page.routes import page_routes
@@ -114,13 +115,14 @@ def _middleware(
     cross_origin = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_methods=("GET", "POST"),
+        allow_methods=("GET", "HEAD", "POST"),
         allow_headers=("Content-Type", "Authorization", "X-API-Key", HEADER, "traceparent", "tracestate"),
         expose_headers=(HEADER, "Retry-After"),
     )
     return [
         Middleware(RequestId),
         Middleware(Access, traces=traces),
+        Middleware(Head),
         Middleware(OneShape),
         *([cross_origin] if settings.cors_origins else []),
         Middleware(Failsafe),

@@ -41,7 +41,7 @@ def page_routes(*, docs: bool) -> APIRouter:
     page = read_page(docs=docs)
     samples = find_samples()
 
-    @router.api_route("/", methods=["GET", "HEAD"])
+    @router.get("/")
     async def index(request: Request) -> Response:
         """Show the page."""
         return _send(request, page.index, ASK_AGAIN)

@@ -98,6 +98,15 @@ def test_a_wrong_method_is_a_problem_through_the_mount(server: Server) -> None:
     assert answer.json()["code"] == "method_not_allowed"
 
 
+def test_head_is_answered_over_a_socket(server: Server) -> None:
+    """Twice over one connection: a body that was announced and is waited for would break it off."""
+    with httpx2.Client(base_url=server.url, timeout=LONGEST_S) as connection:
+        answers = [connection.head(path) for path in ("/livez", "/readyz", "/livez")]
+
+    assert [(answer.status_code, answer.content) for answer in answers] == [(200, b"")] * 3
+    assert answers[0].headers["content-length"] == str(len(server.ask("GET", "/livez").content))
+
+
 @pytest.mark.parametrize(
     "sent",
     [
