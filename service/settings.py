@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from service.contradictions import contradictions
 from service.errors import SettingsError
 
 PREFIX = "SALISERVE_"
@@ -165,13 +166,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
 
     @model_validator(mode="after")
-    def _deadlines_are_in_order(self) -> Self:
-        if not self.default_deadline_ms <= self.max_deadline_ms < self.max_request_ms:
-            raise ValueError(
-                f"SALISERVE_DEFAULT_DEADLINE_MS={self.default_deadline_ms:g}, SALISERVE_MAX_DEADLINE_MS="
-                f"{self.max_deadline_ms:g} and SALISERVE_MAX_REQUEST_MS={self.max_request_ms:g} are out of order: "
-                "expected the first to be at most the second, and that to be less than the third"
-            )
+    def _nothing_rules_out_another(self) -> Self:
+        if found := list(contradictions(self.__dict__, PREFIX)):
+            raise ValueError("; ".join(found))
         return self
 
     @property

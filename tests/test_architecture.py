@@ -12,7 +12,8 @@ LAYERS = {
     # package or module: what of the project it may import besides itself
     "service.errors": set(),
     "service.arrays": set(),
-    "service.settings": {"errors", "runtime"},
+    "service.contradictions": set(),
+    "service.settings": {"errors", "contradictions"},
     "service.imaging": {"errors", "arrays"},
     "service.graphs": {"errors"},
     "service.bundle": {"errors", "arrays", "graphs", "imaging"},

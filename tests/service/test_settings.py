@@ -1,6 +1,7 @@
 """An operator's typing error must stop the start, not pass unnoticed."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,3 +80,55 @@ def test_deadlines_out_of_order_stop_the_start(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(SettingsError, match="SALISERVE_MAX_DEADLINE_MS=10"):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "named", "way_out"),
+    [
+        ({"MIN_SIDE": "9", "MAX_SIDE": "8"}, ("MIN_SIDE=9", "MAX_SIDE=8"), "Lower the first"),
+        ({"MIN_SIDE": "100", "MAX_PIXELS": "9999"}, ("MIN_SIDE=100", "MAX_PIXELS=9999"), "Lower the first"),
+        ({"GUARD_METRICS": "true"}, ("GUARD_METRICS=true", "KEYS_FILE"), "leave it out"),
+        ({"GUARD_DOCS": "true"}, ("GUARD_DOCS=true", "KEYS_FILE"), "leave it out"),
+        ({"KEY_FORWARDS_PER_S": "0.5"}, ("KEY_FORWARDS_PER_S=0.5", "KEYS_FILE"), "leave it out"),
+        (
+            {"MAX_REQUEST_MS": "120000"},
+            ("MAX_DEADLINE_MS=120000", "MAX_REQUEST_MS=120000"),
+            "less than the third",
+        ),
+    ],
+)
+def test_settings_that_rule_each_other_out_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], named: tuple[str, str], way_out: str
+) -> None:
+    """They would refuse every picture, or leave a door open that the operator takes for shut."""
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"SALISERVE_{name}", value)
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment()
+
+    for part in (*named, way_out):
+        assert part in refused.value.detail
+
+
+def test_contradictions_are_all_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One start per error would be slow."""
+    monkeypatch.setenv("SALISERVE_MIN_SIDE", "20000")
+    monkeypatch.setenv("SALISERVE_MAX_DEADLINE_MS", "10")
+
+    with pytest.raises(SettingsError, match=r"SALISERVE_MAX_DEADLINE_MS=10.*SALISERVE_MIN_SIDE=20000"):
+        Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"min_side": 8, "max_side": 8, "max_pixels": 64},
+        {"max_side": 4096},
+        {"max_body_bytes": 2048},
+        {"guard_metrics": True, "keys_file": "keys.txt"},
+    ],
+)
+def test_a_narrow_choice_is_no_contradiction(chosen: dict[str, Any]) -> None:
+    """Of two bounds the lower one holds: nobody must set both."""
+    assert Settings(**chosen).threads == 0
