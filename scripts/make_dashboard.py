@@ -57,6 +57,13 @@ PANELS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
             f"sum by (code) (rate(saliserve_problems_total{{{_MINE}}}[$__rate_interval]))",
         ),
         ("Requests in progress", "short", "{{instance}}", f"saliserve_requests_in_progress{{{_MINE}}}"),
+        ("Bytes of uploads held", "bytes", "{{instance}}", f"saliserve_upload_bytes{{{_MINE}}}"),
+        (
+            "Uploads refused for want of room",
+            "reqps",
+            "{{instance}}",
+            f"sum by (instance) (rate(saliserve_refused_uploads_total{{{_MINE}}}[$__rate_interval]))",
+        ),
     ),
     "Device": (
         ("Forward passes waiting", "short", "{{instance}}", f"saliserve_queued_forward_passes{{{_MINE}}}"),

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+MEBIBYTE = 1024 * 1024
+
 _NEEDS_KEYS = ("guard_metrics", "guard_docs", "key_forwards_per_s")
 
 
@@ -16,7 +18,7 @@ def contradictions(chosen: Mapping[str, Any], prefix: str) -> Iterator[str]:
         prefix: Of their environment variables.
 
     Examples:
-        >>> valid = {"max_side": 9, "max_pixels": 9, "default_deadline_ms": 1, "max_deadline_ms": 1, "max_request_ms": 2}
+        >>> valid = {"max_body_bytes": 9, "max_uploads_mib": 1, "max_side": 9, "max_pixels": 9, "default_deadline_ms": 1, "max_deadline_ms": 1, "max_request_ms": 2}
         >>> list(contradictions({**valid, "min_side": 3, "keys_file": "keys.txt"}, "X_"))
         []
     """
@@ -46,6 +48,11 @@ def contradictions(chosen: Mapping[str, Any], prefix: str) -> Iterator[str]:
         yield (
             f"{said('min_side')} asks for {chosen['min_side'] ** 2} pixels at least, which is above "
             f"{said('max_pixels')}, so that no picture would be accepted. Lower the first or raise the second"
+        )
+    if chosen["max_body_bytes"] > chosen["max_uploads_mib"] * MEBIBYTE:
+        yield (
+            f"{said('max_body_bytes')} is above {said('max_uploads_mib')}, in mebibytes, so that the longest body would "
+            "never be accepted. Lower the first or raise the second"
         )
     if chosen["keys_file"] is None and not chosen["keys"]:
         for name in (name for name in _NEEDS_KEYS if chosen[name]):

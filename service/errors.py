@@ -18,7 +18,7 @@ SaliserveError
 │   ├── AuthenticationError   no key, or an unknown one, where the service asks for one
 │   └── BudgetError           the deadline or the forward-pass budget allows no answer at all
 ├── CapacityError             the service's load; the same request may succeed later
-│   ├── OverloadedError       the queue of forward passes is full, or the deadline cannot be met
+│   ├── OverloadedError       the queue of forward passes or the memory for uploads is full, or the deadline cannot be met
 │   ├── DrainingError         the service is shutting down
 │   └── RateLimitedError      the key has used up its share for now
 ├── BundleError               a model on disk; the operator must act
@@ -168,7 +168,7 @@ class CapacityError(SaliserveError):
 
 
 class OverloadedError(CapacityError):
-    """The queue of forward passes is full, or a deadline cannot be met behind it."""
+    """The queue of forward passes or the memory for uploads is full, or a deadline cannot be met behind it."""
 
     code = "overloaded"
 

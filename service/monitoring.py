@@ -104,6 +104,15 @@ Z_SCORE = Histogram(
     ("model", "method"),
     buckets=_Z,
 )
+UPLOAD_BYTES = Gauge(
+    "saliserve_upload_bytes",
+    "Bytes that the bodies of requests under way hold, those still arriving included.",
+    multiprocess_mode="livesum",
+)
+REFUSED_UPLOADS = Counter(
+    "saliserve_refused_uploads",
+    "Requests refused because the bodies of those under way held all that they may hold.",
+)
 QUEUED_FORWARDS = Gauge(
     "saliserve_queued_forward_passes", "Forward passes accepted and not yet run.", multiprocess_mode="livesum"
 )

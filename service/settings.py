@@ -12,12 +12,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from service.contradictions import contradictions
+from service.contradictions import MEBIBYTE, contradictions
 from service.errors import SettingsError
 
 PREFIX = "SALISERVE_"
-
-MEBIBYTE = 1024 * 1024
 
 
 def _split(value: object) -> object:
@@ -101,6 +99,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         20 * MEBIBYTE, ge=1024, description="Longest request body; enforced while it arrives."
     )
+    max_uploads_mib: int = Field(
+        512,
+        ge=1,
+        description="Most mebibytes that the bodies of all requests under way may hold together, in each worker "
+        "process; further ones get 503 and Retry-After. Twice that is used at the most, where all are put together "
+        "at once.",
+    )
     max_pixels: int = Field(
         50_000_000,
         ge=1,
@@ -170,6 +175,16 @@ class Settings(BaseSettings):
         if found := list(contradictions(self.__dict__, PREFIX)):
             raise ValueError("; ".join(found))
         return self
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """What the bodies of all requests under way may hold together.
+
+        Examples:
+            >>> Settings(max_uploads_mib=20).max_upload_bytes == Settings().max_body_bytes
+            True
+        """
+        return self.max_uploads_mib * MEBIBYTE
 
     @property
     def default_model_name(self) -> str | None:

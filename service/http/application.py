@@ -34,6 +34,7 @@ from service.http.routes_health import health_routes
 from service.http.routes_models import model_routes
 from service.http.routes_predict import predict_routes
 from service.http.traces import Traces
+from service.http.uploads import UploadLimit
 from service.keys import Keys
 from service.settings import Settings
 
@@ -129,6 +130,7 @@ def _middleware(
         *([Middleware(Guard, keys=keys, settings=settings)] if keys is not None else []),
         Middleware(Draining, drain=drain),
         Middleware(GiveUp, seconds=settings.max_request_ms / 1e3),
+        Middleware(UploadLimit, max_bytes=settings.max_upload_bytes),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
     ]
 

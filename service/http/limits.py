@@ -27,14 +27,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
-        declared_bytes = int(declared) if declared.isdecimal() else 0
+        declared = declared_bytes(scope)
         received_bytes = 0
 
         async def receive_counted() -> Message:
             nonlocal received_bytes
-            if declared_bytes > self._max_bytes:
-                raise self._error(f"{declared_bytes:,} bytes are declared")
+            if declared > self._max_bytes:
+                raise self._error(f"{declared:,} bytes are declared")
             message = await receive()
             received_bytes += len(message.get("body", b""))
             if received_bytes > self._max_bytes:
@@ -48,6 +47,12 @@ class BodyLimit:
             f"{found}; a request body may have at most {self._max_bytes:,}. Send a smaller picture.",
             where="image",
         )
+
+
+def declared_bytes(scope: Scope) -> int:
+    """Read the length that a request announces; 0 without one that can be read."""
+    declared = Headers(scope=scope).get("content-length", "")
+    return int(declared) if declared.isdecimal() else 0
 
 
 def declares_no_body(request: Request) -> bool:

@@ -87,6 +87,11 @@ def test_deadlines_out_of_order_stop_the_start(monkeypatch: pytest.MonkeyPatch) 
     [
         ({"MIN_SIDE": "9", "MAX_SIDE": "8"}, ("MIN_SIDE=9", "MAX_SIDE=8"), "Lower the first"),
         ({"MIN_SIDE": "100", "MAX_PIXELS": "9999"}, ("MIN_SIDE=100", "MAX_PIXELS=9999"), "Lower the first"),
+        (
+            {"MAX_BODY_BYTES": "2000000", "MAX_UPLOADS_MIB": "1"},
+            ("MAX_BODY_BYTES=2000000", "MAX_UPLOADS_MIB=1"),
+            "Lower the first",
+        ),
         ({"GUARD_METRICS": "true"}, ("GUARD_METRICS=true", "KEYS_FILE"), "leave it out"),
         ({"GUARD_DOCS": "true"}, ("GUARD_DOCS=true", "KEYS_FILE"), "leave it out"),
         ({"KEY_FORWARDS_PER_S": "0.5"}, ("KEY_FORWARDS_PER_S=0.5", "KEYS_FILE"), "leave it out"),

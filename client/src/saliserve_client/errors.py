@@ -190,7 +190,7 @@ class CapacityError(SaliserveError):
 
 
 class OverloadedError(CapacityError):
-    """The queue of forward passes is full, or a deadline cannot be met behind it."""
+    """The queue of forward passes or the memory for uploads is full, or a deadline cannot be met behind it."""
 
     code = "overloaded"
 
