@@ -32,6 +32,7 @@ _INSTANCES: Json = {
             },
         },
         "parameters": {"type": "object", "description": "Options, as in the JSON part of our own routes."},
+        "signature_name": {"type": "string", "enum": ["serving_default", ""]},
     },
 }
 

@@ -1,10 +1,12 @@
 """KServe's first protocol, which is TensorFlow Serving's: ``:predict`` and ``:explain`` with JSON instances.
 
-https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol and
+https://www.tensorflow.org/tfx/serving/api_rest
 """
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -23,6 +25,11 @@ from service.http.protocols.schemas import V1Explanations, V1Predictions
 from service.http.reply import json_response
 from service.http.submission import RawOptions
 
+_MEMBERS = ("instances", "parameters", "signature_name")
+
+_SIGNATURES = frozenset({"serving_default", ""})
+"""What TensorFlow Serving takes for the default signature. Its clients name it although they need not."""
+
 _WRAPPERS = ("image_bytes", "image", "data")
 """Names under which clients of TensorFlow Serving, KServe and TorchServe send a picture."""
 
@@ -34,7 +41,7 @@ def kserve_v1_routes(edge: Edge) -> APIRouter:
     @router.post("/v1/models/{name}:predict", **V1_PREDICT)
     async def predict(request: Request, name: str) -> Response:
         """Classify pictures (KServe v1)."""
-        done = await work.predict(edge, request, await _read(request, name))
+        done = await work.predict(edge, request, await _read(edge, request, name))
         observation = observation_of(request)
         with observation.stage("render"):
             bodies = [
@@ -48,7 +55,7 @@ def kserve_v1_routes(edge: Edge) -> APIRouter:
     @router.post("/v1/models/{name}:explain", **V1_EXPLAIN)
     async def explain(request: Request, name: str) -> Response:
         """Classify and explain pictures (KServe v1)."""
-        fields, done = await work.explain(edge, request, await _read(request, name))
+        fields, done = await work.explain(edge, request, await _read(edge, request, name))
         request_id = observation_of(request).request_id
 
         def write() -> V1Explanations:
@@ -64,16 +71,18 @@ def kserve_v1_routes(edge: Edge) -> APIRouter:
     return router
 
 
-async def _read(request: Request, name: str) -> work.Asked:
+async def _read(edge: Edge, request: Request, name: str) -> work.Asked:
     arrived_s = time.perf_counter()
     with observation_of(request).stage("receive"):
         data = await request.body()
+    pictures, options = await edge.aside(partial(_parsed, data))
+    return work.Asked(name, None, pictures, options, arrived_s)
+
+
+def _parsed(data: bytes) -> tuple[list[bytes], RawOptions]:
+    """Find pictures and options in a body; for a codec thread, as it may have tens of megabytes."""
     body = json_object(data, what="the body", where="body")
-    unknown = sorted(body.keys() - {"instances", "parameters"})
-    if unknown:
-        raise OptionError(
-            f"unknown member {unknown[0]!r:.80}; known are instances and parameters", where="body"
-        )
+    _check_members(body)
     instances, parameters = body.get("instances"), body.get("parameters", {})
     if not isinstance(instances, list):
         raise OptionError("`instances` is missing or no list", where="instances")
@@ -82,7 +91,24 @@ async def _read(request: Request, name: str) -> work.Asked:
             "`parameters` is no object; it holds the options of /v1/explain", where="parameters"
         )
     pictures = [_picture(instance, f"instances[{number}]") for number, instance in enumerate(instances)]
-    return work.Asked(name, None, pictures, RawOptions(parameters, typed=True), arrived_s)
+    return pictures, RawOptions(parameters, typed=True)
+
+
+def _check_members(body: Mapping[str, object]) -> None:
+    if "inputs" in body:
+        raise OptionError(
+            "`inputs`, TensorFlow Serving's form by columns, is not taken. Send the pictures by rows, as `instances`.",
+            where="inputs",
+        )
+    unknown = sorted(body.keys() - set(_MEMBERS))
+    if unknown:
+        raise OptionError(f"unknown member {unknown[0]!r:.80}; known are {', '.join(_MEMBERS)}", where="body")
+    signature = body.get("signature_name", "")
+    if not isinstance(signature, str) or signature not in _SIGNATURES:
+        raise OptionError(
+            f"signature_name = {signature!r:.80}; a model here has one signature, serving_default. Leave it out.",
+            where="signature_name",
+        )
 
 
 def _picture(instance: object, where: str) -> bytes:

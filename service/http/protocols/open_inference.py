@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from fastapi import APIRouter
@@ -39,6 +40,7 @@ from service.http.protocols.schemas import (
 from service.http.protocols.tensors import IMAGE, PIXELS, Output, best_classes, read_pictures, write_output
 from service.http.reply import json_response
 from service.http.submission import RawOptions
+from service.http.work import Sent
 from service.request import ExplainedPrediction, Prediction
 from service.runtime.model import LoadedModel
 
@@ -135,10 +137,9 @@ async def _infer(edge: Edge, request: Request, name: str, version: str | None) -
     observation = observation_of(request)
     with observation.stage("receive"):
         body = await request.body()
-    asked, tail = _read(request, body)
+    asked, pictures = await edge.aside(partial(_read, request, body))
     outputs = asked.outputs or tuple(RequestedOutput(name=name) for name in _PREDICTED)
     _check_names([one.name for one in outputs])
-    pictures = await edge.aside(lambda: read_pictures(asked.inputs, tail))
     options = RawOptions(_options(asked), typed=False)
     job = work.Asked(name, version, pictures, options, arrived_s)
     names = {one.name for one in outputs}
@@ -170,7 +171,8 @@ async def _explained(
         return done[0][1].prediction.model, await edge.aside(write)
 
 
-def _read(request: Request, body: bytes) -> tuple[InferenceRequest, bytes]:
+def _read(request: Request, body: bytes) -> tuple[InferenceRequest, list[Sent]]:
+    """Find the pictures in a body, and what is asked of them; for a codec thread, as it may have tens of megabytes."""
     text = request.headers.get(HEADER_LENGTH, str(len(body)))
     # Python refuses to read numbers of thousands of digits.
     length = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else len(body) + 1
@@ -180,11 +182,17 @@ def _read(request: Request, body: bytes) -> tuple[InferenceRequest, bytes]:
         )
     values = json_object(body[:length], what="the body", where="body")
     try:
-        return InferenceRequest.model_validate(values), body[length:]
+        asked = InferenceRequest.model_validate(values)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in fault["loc"])[:80]
         raise OptionError(f"{where}: {fault['msg']}", where=where) from error
+    return _without_data(asked), read_pictures(asked.inputs, body[length:])
+
+
+def _without_data(asked: InferenceRequest) -> InferenceRequest:
+    """Let go of the tensors, which would wait for the device with the request, some ten times what they are as pixels."""
+    return asked.model_copy(update={"inputs": ()})
 
 
 def _options(asked: InferenceRequest) -> Mapping[str, object]:

@@ -126,16 +126,18 @@ def _pixels(tensor: InputTensor, tail: bytes) -> list[Sent]:
     shape = tensor.shape
     fits = len(shape) == 4 and shape[3] == 3 and min(shape) >= 1  # noqa: PLR2004 - number, height, width, channels
     _expect(tensor, "UINT8", fits, "[number, height, width, 3]")
-    if tail:
-        values = np.frombuffer(tail, np.uint8)
-    else:
-        numbers = list(_flat(tensor.data, where))
-        if not all(type(number) is int and 0 <= number <= 255 for number in numbers):  # noqa: PLR2004 - UINT8
-            raise OptionError(f"{where} holds something else than integers from 0 to 255", where=where)
-        values = np.array(numbers, np.uint8)
+    values = np.frombuffer(tail, np.uint8) if tail else np.fromiter(_levels(tensor.data, where), np.uint8)
     if values.size != prod(shape):
         raise OptionError(f"{where} has shape {list(shape)} and {values.size} elements", where=where)
     return list(values.reshape(shape))
+
+
+def _levels(data: object, where: str) -> Iterable[int]:
+    """Go through the numbers of a UINT8 tensor, one by one, so that other threads get their turn."""
+    for number in _flat(data, where):
+        if type(number) is not int or not 0 <= number <= 255:  # noqa: PLR2004 - UINT8
+            raise OptionError(f"{where} holds something else than integers from 0 to 255", where=where)
+        yield number
 
 
 def _expect(tensor: InputTensor, datatype: str, fits: object, shape: str) -> None:

@@ -6,6 +6,9 @@ from base64 import b64encode
 import pytest
 from fastapi.testclient import TestClient
 
+from service.http.protocols import kserve_v1
+from tests.service.http.protocols.threads import names_of_threads
+
 RAW = {"Content-Type": "image/png"}
 
 
@@ -38,6 +41,30 @@ def test_the_usual_wrappers_are_understood(client: TestClient, picture: bytes, w
     assert answer.json()["predictions"][0]["prediction"]["top_k"][0]["label"] == "red"
 
 
+@pytest.mark.parametrize("signature", ["serving_default", ""])
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+def test_the_default_signature_may_be_named(
+    client: TestClient, picture: bytes, signature: str, verb: str
+) -> None:
+    """Clients of TensorFlow Serving write it down, and it asks for nothing that would not be done without."""
+    body = {"signature_name": signature, "instances": [instance(picture)], "parameters": {}}
+
+    answer = client.post(f"/v1/models/colours:{verb}", json=body)
+
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_body_is_read_beside_the_event_loop(
+    client: TestClient, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tens of megabytes of JSON there would keep everybody waiting, health included."""
+    threads = names_of_threads(monkeypatch, kserve_v1)
+
+    client.post("/v1/models/colours:predict", json={"instances": [instance(picture)]})
+
+    assert [name.startswith("codec") for name in threads] == [True]
+
+
 def test_explain_is_the_native_explanation(client: TestClient, picture: bytes) -> None:
     """The same map and the same receipt, for the same options."""
     options = {"method": "grad_cam", "receipt": "fast", "seed": 7}
@@ -66,6 +93,13 @@ def test_explain_is_the_native_explanation(client: TestClient, picture: bytes) -
         (b'{"instances": [{"b64": 3}]}', 422, "expected a picture's file as base64"),
         (b'{"instances": [{"b64": "YWJj"}]}', 415, ""),
         (b'{"instances": [{"b64": "YWJj"}], "signature": 1}', 422, "unknown member 'signature'"),
+        (
+            b'{"instances": [{"b64": "YWJj"}], "signature_name": "classify_x"}',
+            422,
+            "signature_name = 'classify_x'; a model here has one signature, serving_default. Leave it out.",
+        ),
+        (b'{"instances": [{"b64": "YWJj"}], "signature_name": null}', 422, "signature_name = None"),
+        (b'{"inputs": {"b64": "YWJj"}}', 422, "Send the pictures by rows, as `instances`"),
         (b'{"instances": [{"b64": "YWJj"}], "parameters": {"model": "x"}}', 422, "named in the path"),
         (b'{"instances": [{"b64": "YWJj"}], "parameters": {"windw": 1}}', 422, "unknown option"),
     ],

@@ -12,7 +12,9 @@ import tritonclient.http as triton
 from fastapi.testclient import TestClient
 from tritonclient.utils import InferenceServerException
 
+from service.http.protocols import open_inference
 from tests.server import Server, running_server
+from tests.service.http.protocols.threads import names_of_threads
 
 RAW = {"Content-Type": "image/png"}
 
@@ -214,3 +216,14 @@ def test_a_false_length_of_the_json_is_refused(client: TestClient, length: str) 
     )
 
     assert (answer.status_code, answer.json()["where"]) == (422, "Inference-Header-Content-Length")
+
+
+def test_the_body_is_read_beside_the_event_loop(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tensor as JSON may have tens of megabytes, and everybody would wait for it, health included."""
+    threads = names_of_threads(monkeypatch, open_inference)
+    tensor = {"name": "pixels", "shape": [1, 8, 8, 3], "datatype": "UINT8", "data": [255] * 192}
+
+    answer = client.post("/v2/models/colours/infer", json={"inputs": [tensor]})
+
+    assert answer.status_code == 200, answer.text
+    assert [name.startswith("codec") for name in threads] == [True]
