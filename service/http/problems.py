@@ -89,7 +89,7 @@ _OPERATORS_BUSINESS = (BundleError, GraphError, ProviderError)
 
 _DETAILS: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The request cannot be read.",
-    HTTPStatus.NOT_FOUND: "There is nothing at {path}. /openapi.json lists what there is.",
+    HTTPStatus.NOT_FOUND: "There is nothing at {path}. {listed}",
     HTTPStatus.METHOD_NOT_ALLOWED: "{method} does not apply to {path}. Use {allow}.",
     HTTPStatus.TOO_MANY_REQUESTS: "There are too many requests at once. Retry later.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The service is not ready. Retry later.",
@@ -179,9 +179,17 @@ def problem_of_status(request: Request, status: int, headers: Mapping[str, str] 
     headers = headers or {}
     allow = headers.get("Allow") or headers.get("allow", "another method")
     detail = _DETAILS.get(status, _UNEXPECTED).format(
-        path=request.url.path[:200], method=request.method, allow=allow
+        path=request.url.path[:200], method=request.method, allow=allow, listed=_where_listed(request)
     )
     return problem(request, status, code=_code(status), detail=detail, headers=headers)
+
+
+def _where_listed(request: Request) -> str:
+    """Say where the routes are listed: where the operator turned /docs off, not by the service itself."""
+    address = getattr(request.scope.get("app"), "openapi_url", None)
+    if address is None:
+        return "This instance serves no list of its routes; docs/http.md, which comes with the service, has them."
+    return f"{address} lists what there is."
 
 
 def unexpected(request: Request) -> Response:

@@ -44,6 +44,17 @@ def test_the_docs_can_be_switched_off(engine: Engine, settings: Settings) -> Non
     assert 'href="docs"' not in client.get("/").text
 
 
+@pytest.mark.parametrize("docs", [True, False])
+def test_what_is_not_found_points_to_what_is_there(engine: Engine, settings: Settings, *, docs: bool) -> None:
+    """To the list of routes if it is served; where it is switched off it would be the next 404."""
+    client = TestClient(create_app(engine, settings.model_copy(update={"docs": docs})))
+
+    detail = client.get("/nothing").json()["detail"]
+
+    assert ("/openapi.json lists" in detail) == docs
+    assert ("docs/http.md" in detail) == (not docs)
+
+
 @pytest.mark.parametrize(
     ("path", "statuses"),
     [
