@@ -11,6 +11,7 @@ from service.explain.integrated_gradients import IntegratedGradientsParameters
 from service.explain.method import Method, Parameters
 from service.explain.subject import Subject
 from service.runtime.plan import DeadlineReached, Direction, Plan
+from service.runtime.spent import Spent, counted
 
 _Baseline = Literal["black", "channel_mean", "gaussian_blur"]
 
@@ -44,20 +45,21 @@ def plan(subject: Subject, parameters: ExpectedGradientsParameters) -> Plan[Expl
         expected gradients", Nature Machine Intelligence 3, 2021, section 2. https://arxiv.org/abs/1906.10670
     """
     parts: list[Explanation] = []
+    spent = Spent()
     cut_short: tuple[str, ...] = ()
     try:
         for baseline in parameters.baselines:
             path = IntegratedGradientsParameters(
                 baseline=baseline, **parameters.model_dump(exclude={"baselines"})
             )
-            parts.append((yield from integrated_gradients.plan(subject, path)))
+            parts.append((yield from counted(integrated_gradients.plan(subject, path), spent)))
     except DeadlineReached as signal:
         if not parts:
             raise
         cut_short = (f"{signal.reason}: {len(parts)} of {len(parameters.baselines)} baselines were used",)
     return Explanation(
         map=np.stack([part.map for part in parts]).mean(axis=0, dtype=np.float64).astype(np.float32),
-        forwards=sum(part.forwards for part in parts),
+        forwards=spent.forwards,  # those of a path that was broken off, too
         converged=not cut_short and all(part.converged for part in parts),
         completeness_gap=float(np.mean([part.completeness_gap or 0.0 for part in parts])),
         warnings=(*(warning for part in parts for warning in part.warnings), *cut_short),

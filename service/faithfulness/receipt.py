@@ -20,6 +20,7 @@ from service.faithfulness.subject import ScoredSubject
 from service.faithfulness.summary import Summary, summarise
 from service.faithfulness.verdict import Judgement, Verdict, judge
 from service.runtime.plan import DeadlineReached, MicroBatch, Plan
+from service.runtime.spent import Spent, counted
 
 _MANY_TIES = 0.5
 
@@ -135,9 +136,10 @@ def _measure(
     clear = yield MicroBatch(subject.image, 1, answer=subject.scalars)
     clear_probability = float(clear["probability"].numpy()[0])
     panels: list[Panel] = []
+    spent = Spent(1)
     try:
         for name in protocol.operators:
-            panel = yield from panel_plan(
+            panel = panel_plan(
                 subject,
                 OPERATORS[name],
                 judged.grid,
@@ -145,12 +147,12 @@ def _measure(
                 steps=protocol.steps,
                 clear_probability=clear_probability,
             )
-            panels.append(panel)
+            panels.append((yield from counted(panel, spent)))
     except DeadlineReached as signal:
         if not panels:
             raise
-        return tuple(panels), 1 + sum(panel.forwards for panel in panels), signal.reason
-    return tuple(panels), 1 + sum(panel.forwards for panel in panels), ""
+        return tuple(panels), spent.forwards, signal.reason
+    return tuple(panels), spent.forwards, ""
 
 
 def _conclude(

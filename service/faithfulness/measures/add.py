@@ -7,6 +7,7 @@ from service.faithfulness.measures.localisation import Localisation
 from service.faithfulness.measures.measure import LOCALISATION, Measure
 from service.faithfulness.receipt import Receipt
 from service.runtime.plan import DeadlineReached, Plan
+from service.runtime.spent import Spent, counted
 
 
 def add_measures(receipt: Receipt, asked: Iterable[tuple[str, Plan[Measure]]]) -> Plan[Receipt]:
@@ -18,16 +19,15 @@ def add_measures(receipt: Receipt, asked: Iterable[tuple[str, Plan[Measure]]]) -
     """
     found = dict(receipt.measures)
     warnings = list(receipt.warnings)
-    spent = receipt.forwards
+    spent = Spent(receipt.forwards)
     for name, plan in asked:
         try:
-            measure = yield from plan
+            measure = yield from counted(plan, spent)
         except DeadlineReached as signal:
             warnings.append(f"{signal.reason}: there was nothing left to measure {name}")
         else:
             found[name] = measure
-            spent += 0 if isinstance(measure, Localisation) else measure.forwards
-    return replace(receipt, measures=found, warnings=tuple(warnings), forwards=spent)
+    return replace(receipt, measures=found, warnings=tuple(warnings), forwards=spent.forwards)
 
 
 def add_localisation(receipt: Receipt, localisation: Localisation | None) -> Receipt:

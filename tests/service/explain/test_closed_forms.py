@@ -159,6 +159,14 @@ def test_baselines_that_did_not_fit_are_told(conv: LoadedModel):
     assert not got.converged
 
 
+def test_a_baseline_that_was_broken_off_is_paid_for(conv: LoadedModel):
+    """Two baselines are 3 passes each; of the third its ends, 2, were run, and its point did not fit."""
+    chosen, subject = METHODS["expected_gradients"], Subject.of(conv, PIXELS, target=1)
+    parameters = chosen.parameters.model_validate({"steps": 1, "maximum_steps": 1, "relative_gap": 1e9})
+    got = drive(within(chosen.plan(subject, parameters), forwards=8), conv)
+    assert (got.forwards, len(got.warnings)) == (8, 1)
+
+
 def test_bilinear_agrees_with_pytorch():
     torch = pytest.importorskip("torch")
     coarse = RNG.standard_normal((7, 5)).astype(np.float32)

@@ -12,13 +12,16 @@ from scipy import stats
 from service.errors import MapError
 from service.explain.subject import Subject
 from service.faithfulness.controls import CONTROLS
+from service.faithfulness.measures.add import add_measures
+from service.faithfulness.measures.measure import Measure
 from service.faithfulness.operators.registry import OPERATORS
 from service.faithfulness.protocol import FAST, FULL, Protocol
 from service.faithfulness.receipt import Receipt, receipt_plan
 from service.faithfulness.verdict import Verdict
 from service.runtime.drive import drive
+from service.runtime.limits import within
 from service.runtime.model import LoadedModel
-from service.runtime.plan import DeadlineReached, MicroBatch
+from service.runtime.plan import Answer, DeadlineReached, MicroBatch, Plan
 from tests.tiny import linear_model, load_tiny
 
 SIDE = 14
@@ -272,6 +275,42 @@ def test_a_deadline_leaves_the_operators_that_were_finished(subject: Subject, pe
     assert "only one operator" in found.judgement.reason
     assert found.warnings[0].startswith("deadline: only 1 of 2 removal operators")
     assert found.forwards < FAST.forwards
+
+
+class Counting:
+    """Runs a model and counts the passes."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self.passes = 0
+
+    def run(self, batch: MicroBatch) -> Answer:
+        self.passes += batch.size
+        return self._model.run(batch)
+
+
+def test_an_operator_that_was_broken_off_is_paid_for(subject: Subject, perfect: NDArray[np.float32]):
+    """Its passes were run, so that they are the caller's, although nothing of it is in the receipt."""
+    runner = Counting(subject.model)
+    plan = receipt_plan(subject, perfect, protocol=FAST)  # type: ignore[arg-type]
+    found: Receipt = drive(within(plan, forwards=FAST.forwards - 5), runner)  # type: ignore[arg-type]
+    assert len(found.panels) == 1
+    assert found.forwards == runner.passes > 1 + found.panels[0].forwards
+
+
+def test_a_measure_that_was_broken_off_is_paid_for(subject: Subject, perfect: NDArray[np.float32]):
+    """Four passes of a measure that wants eight, of which nothing is left but the warning."""
+
+    def endless() -> Plan[Measure]:
+        for _ in range(2):
+            yield MicroBatch(subject.image, 4)
+        raise AssertionError("the budget is spent before")
+
+    whole = receipt(subject, perfect)
+    runner = Counting(subject.model)
+    found: Receipt = drive(within(add_measures(whole, [("luck", endless())]), forwards=4), runner)  # type: ignore[arg-type]
+    assert (found.forwards - whole.forwards, runner.passes) == (4, 4)
+    assert found.warnings[-1] == "max_forwards: there was nothing left to measure luck"
 
 
 def test_a_deadline_before_any_operator_is_finished_passes_through(
