@@ -25,7 +25,8 @@ def agreement(values: NDArray[np.floating], standard_error: NDArray[np.floating]
         standard_error: Of the same shape.
 
     Returns:
-        In [0, 1]; 0 for a constant map.
+        In [0, 1]. A map without error is the final one, whatever it looks like: 1. Else 0 for a constant one,
+        all of which may be error.
 
     Examples:
         Half of the variance is error:
@@ -33,11 +34,18 @@ def agreement(values: NDArray[np.floating], standard_error: NDArray[np.floating]
         >>> round(agreement(np.array([[-1.0, 1.0]]), np.full((1, 2), 0.5**0.5)), 3)
         0.707
 
+        Behind a dead ReLU every sample's gradient is 0:
+
+        >>> agreement(np.zeros((1, 2)), np.zeros((1, 2)))
+        1.0
+
     References:
         Lord, Novick. "Statistical Theories of Mental Test Scores", 1968, chapter 3: the index of reliability.
     """
     variance = float(np.var(values, dtype=np.float64))
     error = float(np.mean(np.square(standard_error, dtype=np.float64)))
+    if error == 0:
+        return 1.0
     return float(np.sqrt(max(0.0, 1 - error / variance))) if variance > 0 else 0.0
 
 

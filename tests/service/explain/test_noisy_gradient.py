@@ -187,6 +187,16 @@ def test_the_map_does_not_depend_on_the_micro_batch(model: LoadedModel, monkeypa
     assert maps[0] == maps[1] == maps[2]
 
 
+def test_a_map_whose_samples_are_all_alike_is_the_final_one(tmp_path):
+    """Behind a dead ReLU each gradient is 0: more samples would change nothing, and none are asked for."""
+    dead = load_tiny(conv_model(-np.abs(KERNEL), HEAD, size=SIZE), tmp_path)
+    chosen, subject = METHODS["smooth_grad"], Subject.of(dead, PIXELS + 10, target=TARGET)
+    parameters = chosen.parameters.model_validate({"samples": 4 * ROUND, "agreement": 0.9})
+    found = drive(chosen.plan(subject, parameters), dead)
+    assert np.ptp(found.map) == 0
+    assert (found.forwards, found.converged, found.warnings) == (ROUND, True, ())
+
+
 def test_a_deadline_leaves_the_mean_of_the_samples_taken(model: LoadedModel):
     chosen = METHODS["smooth_grad"]
     subject = Subject.of(model, PIXELS, target=TARGET, seed=SEED)
