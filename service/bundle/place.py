@@ -53,9 +53,17 @@ def _replace(folder: Path, destination: Path, aside: Path) -> None:
             destination.rename(aside)
         folder.rename(destination)
     except OSError as error:
-        if aside.exists():
-            aside.rename(destination)
         raise BundleBuildError(
-            f"cannot put the bundle at {destination}: {error.strerror}. What was there is there again.",
+            f"cannot put the bundle at {destination}: {error.strerror}. {_as_it_was(destination, aside)}",
             where=str(destination),
         ) from error
+
+
+def _as_it_was(destination: Path, aside: Path) -> str:
+    """Put back what was there, if anything was, and say what the reader of the error finds there."""
+    if aside.exists():
+        aside.rename(destination)
+        return "What was there is there again."
+    if destination.exists():
+        return "What is there was not touched."
+    return "Nothing was there, and nothing is."

@@ -108,3 +108,30 @@ def test_a_move_that_fails_puts_the_old_bundle_back(tmp_path: Path, monkeypatch:
         replace()
 
     assert everything(tmp_path) == {"small/1/manifest.json": "old"}
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [(True, "What is there was not touched"), (False, "Nothing was there, and nothing is")],
+)
+def test_a_failed_move_does_not_speak_of_what_was_never_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool, said: str
+) -> None:
+    """Who reads that something is there again looks for it."""
+    destination = tmp_path / "small" / "1"
+    if there:
+        destination.mkdir(parents=True)
+        (destination / "manifest.json").write_text("old")
+
+    def failing(_path: Path, _target: Path) -> Path:
+        raise OSError(30, "Read-only file system")
+
+    def replace() -> None:
+        with building(destination, force=True) as folder:
+            (folder / "manifest.json").write_text("new")
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(BundleBuildError, match=rf"Read-only file system\. {said}"):
+        replace()
+
+    assert everything(tmp_path) == ({"small/1/manifest.json": "old"} if there else {})
