@@ -61,6 +61,7 @@ function begin(picture) {
   if (!views) return;
   if (picture) classes.offer([]);
   if (!intake.picture) return refuse("Choose a picture first.");
+  if (Math.abs(seed()) > Number.MAX_SAFE_INTEGER) return complain(inexact(find("seed").value));
   run?.abort();
   run = new AbortController();
   explainAll(views.read(), intake.picture, run.signal);
@@ -135,11 +136,22 @@ function options(picture) {
     ...classes.read(),
     receipt: bench.querySelector("input[name=receipt]:checked").value,
     ...measures(),
-    seed: find("seed").value === "" ? 0 : Number(find("seed").value),
+    seed: seed(),
     encoding: "npy",
     ...(Number.isNaN(limit) ? {} : { deadline_ms: 1000 * limit }),
     ...(picture.ground ? {} : { overlay: true }),
   };
+}
+
+function seed() {
+  return find("seed").value === "" ? 0 : Number(find("seed").value);
+}
+
+/** The API knows larger seeds; a number of JavaScript's would be another one, and so would be the map. */
+function inexact(text) {
+  const most = Number.MAX_SAFE_INTEGER.toLocaleString("en");
+  const detail = `The seed ${text} is too large for a browser, which counts to ${most}. Take a smaller one here, or send this one with curl or the Python client.`;
+  return new Problem({ title: "Seed too large", detail });
 }
 
 /** What else to measure; without a receipt there is nothing to measure it beside. */

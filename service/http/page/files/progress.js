@@ -23,7 +23,8 @@ export class Progress {
     const cancel = element("button", { type: "button", onclick: oncancel }, "Cancel");
     this.node = element("div", { class: "progress" }, this.clock, this.bar, this.account, cancel);
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.node.isConnected) oncancel();
+      if (event.key !== "Escape" || !this.node.isConnected) return;
+      if (!document.querySelector("dialog[open]")) oncancel(); // else it closes the dialog, and that only
     });
   }
 

@@ -15,8 +15,9 @@ export class Views {
    */
   constructor(list, buttons, models, onmodel) {
     Object.assign(this, { list, buttons, models, onmodel, views: [] });
-    buttons.add.addEventListener("click", () => this.#add());
-    buttons.twin.addEventListener("click", () => this.#showTwin());
+    // Not added to those of a former list: another is made whenever a key is accepted.
+    buttons.add.onclick = () => this.#add();
+    buttons.twin.onclick = () => this.#showTwin();
     this.views = [new View(this, models.find((model) => model.default) ?? models[0])];
     this.#arrange();
   }

@@ -135,6 +135,51 @@ def test_a_service_with_keys_asks_for_one(
     assert "sesame" not in page.locator("#answer").inner_text()
 
 
+COUNT_LISTENERS = """
+window.listeners = 0;
+const add = EventTarget.prototype.addEventListener;
+EventTarget.prototype.addEventListener = function (...rest) {
+  if (this.id === "add") window.listeners += 1;
+  return add.apply(this, rest);
+};
+"""
+
+
+def test_another_key_leaves_nothing_of_the_former_behind(
+    page: Page, guarded_address: str, explained: Wait
+) -> None:
+    """A key that is withdrawn is asked for anew; the buttons must not act for the list of then and that of now."""
+    page.add_init_script(COUNT_LISTENERS)
+    page.goto(guarded_address)
+    for _ in range(3):
+        page.get_by_label("API key").fill("sesame")
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_label("API key")).to_be_hidden()
+        page.evaluate("document.getElementById('keyring').hidden = false")
+    page.evaluate("document.getElementById('keyring').hidden = true")
+
+    page.get_by_role("button", name="Compare with another method").click()
+    page.get_by_role("button", name="Coffee").click()
+    explained(page)
+
+    assert page.evaluate("window.listeners") <= 1
+    expect(page.locator(".panel")).to_have_count(2)
+
+
+def test_a_seed_that_a_browser_cannot_count_to_is_refused(page: Page, explained: Wait) -> None:
+    """2^53 + 1 would be sent as 2^53, and the answer would be another seed's; 2^53 - 1 is exact."""
+    page.get_by_text("Seed and time limit").click()
+    page.get_by_label("seed", exact=True).fill(str(2**53 + 1))
+    page.get_by_role("button", name="Coffee").click()
+    expect(page.locator(".problem")).to_contain_text("The seed 9007199254740993 is too large for a browser")
+    expect(page.locator(".panel")).to_have_count(0)
+
+    page.get_by_label("seed", exact=True).fill(str(2**53 - 1))
+    page.get_by_role("button", name="Explain", exact=True).click()
+    explained(page)
+    expect(page.get_by_label("The request as curl")).to_contain_text("-F seed=9007199254740991")
+
+
 def test_what_was_dropped_must_be_a_file(page: Page) -> None:
     """A picture dragged from another page arrives as its address only, which the page must not fetch."""
     page.evaluate(

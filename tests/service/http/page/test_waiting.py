@@ -78,6 +78,20 @@ def test_work_can_be_cancelled(waiting: Page, page_engine: Engine, dropped: list
     assert stops(waiting, page_engine, dropped)
 
 
+def test_escape_in_the_cameras_dialog_closes_that_only(waiting: Page, dropped: list[float]) -> None:
+    """Whoever thinks better of a new photo still wants the explanation of the former picture."""
+    waiting.get_by_role("button", name="Take a photo").click()
+    expect(waiting.get_by_role("dialog")).to_be_visible()
+    waiting.keyboard.press("Escape")
+    expect(waiting.get_by_role("dialog")).to_be_hidden()
+
+    expect(waiting.locator(".progress")).to_have_count(1)
+    expect(waiting.locator("#status")).not_to_have_text("Cancelled.")
+    assert dropped == []
+    leave(waiting, "Escape")
+    expect(waiting.locator("#status")).to_have_text("Cancelled.")
+
+
 def test_after_a_cancelled_explanation_the_next_is_made(waiting: Page, explained: Wait) -> None:
     """Nothing of the first is left on the page."""
     leave(waiting, "button")
