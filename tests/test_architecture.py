@@ -1,7 +1,8 @@
 """The walls of the house (docs/architecture.md), held by reading every import."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,38 @@ def test_arrows_between_the_packages_run_one_way(layer: str):
             parts = name.split(".")
             if parts[0] == "service" and len(parts) > 1:
                 assert parts[1] in LAYERS[layer] | {own}, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def modules(folder: str, package: str) -> dict[str, Path]:
+    """Every module of a package by its name."""
+    base = ROOT / folder
+    names = {
+        path: ".".join(path.relative_to(base).with_suffix("").parts)
+        for path in sources(f"{folder}/{package}")
+    }
+    return {name.removesuffix(".__init__"): path for path, name in names.items()}
+
+
+def neighbours(path: Path, known: Collection[str]) -> Iterator[str]:
+    """Those of *known* that a file imports, those for types only included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from (name for name in inside if name in known)
+            if inside - set(known) and node.module in known:
+                yield node.module
+
+
+@pytest.mark.parametrize(
+    ("folder", "package"), [(".", "service"), (".", "training"), ("client/src", "saliserve_client")]
+)
+def test_no_module_imports_itself_by_way_of_others(folder: str, package: str):
+    """Not for types only either: neither of two such modules can be understood without the other."""
+    known = modules(folder, package)
+    order = TopologicalSorter({name: set(neighbours(path, known)) - {name} for name, path in known.items()})
+    order.prepare()  # raises CycleError, which names them
 
 
 def test_no_part_imports_a_program():

@@ -13,7 +13,6 @@ from service.faithfulness.operators.registry import OPERATORS
 from service.faithfulness.order import most_relevant_first, share_of_ties
 from service.faithfulness.panel import Orders, Panel, panel_plan
 from service.faithfulness.protocol import FAST, Protocol
-from service.faithfulness.report import Json, report
 from service.faithfulness.resolution import at_resolution
 from service.faithfulness.streams import stream
 from service.faithfulness.subject import ScoredSubject
@@ -59,10 +58,6 @@ class Receipt:
     def verdict(self) -> Verdict:
         """One of four."""
         return self.judgement.verdict
-
-    def to_json(self) -> dict[str, Json]:
-        """Write the receipt in plain types, numbers to six significant digits."""
-        return report(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,15 @@ from service.faithfulness.measures.measure import MEASURES
 from service.faithfulness.operators.registry import OPERATORS
 from service.faithfulness.panel import Panel
 from service.faithfulness.protocol import Protocol
+from service.faithfulness.receipt import Receipt
 from service.faithfulness.sparseness import entropy_share, gini
 from service.faithfulness.summary import Test
-
-if TYPE_CHECKING:
-    from service.faithfulness.receipt import Receipt
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 
-def report(receipt: "Receipt") -> dict[str, Json]:
-    """Write a receipt in plain types; see docs/receipt.md for what each number means."""
+def report(receipt: Receipt) -> dict[str, Json]:
+    """Write a receipt in plain types, numbers to six significant digits; see docs/receipt.md for what each number means."""
     return {
         "protocol": _protocol(receipt.protocol, receipt.seed),
         "verdict": receipt.verdict.value,
@@ -116,7 +114,7 @@ def _standard_error(panel: Panel) -> NDArray[np.float64]:
     return error
 
 
-def _controls(receipt: "Receipt") -> dict[str, Json]:
+def _controls(receipt: Receipt) -> dict[str, Json]:
     if receipt.summary is None:
         return {}
     counted = [panel for panel in receipt.panels if panel.operator.name in receipt.counted]
@@ -132,7 +130,7 @@ def _controls(receipt: "Receipt") -> dict[str, Json]:
     }
 
 
-def _summary(receipt: "Receipt") -> dict[str, Json]:
+def _summary(receipt: Receipt) -> dict[str, Json]:
     summary = receipt.summary
     if summary is None:
         return {}

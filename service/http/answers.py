@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from service.arrays import Picture, SaliencyMap
 from service.faithfulness.receipt import Receipt
+from service.faithfulness.report import report
 from service.http.certificates import certificate_body, certificate_warnings
 from service.imaging.encode import MapEncoding, encode_map
 from service.imaging.overlay import OverlayEncoding, draw_overlay
@@ -144,7 +145,7 @@ def class_body(model: LoadedModel, index: int) -> ClassBody:
 
 def receipt_body(receipt: Receipt) -> ReceiptBody:
     """Write a receipt."""
-    return ReceiptBody.model_validate(receipt.to_json())
+    return ReceiptBody.model_validate(report(receipt))
 
 
 def target_body(model: LoadedModel, index: int, contrast: int | None) -> TargetBody:

@@ -6,16 +6,15 @@ import statistics
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from service.runtime.device import Device
 from service.runtime.drive import drive
 from service.runtime.memory import DeviceFullError
 from service.runtime.plan import Answer, Direction, MicroBatch, Plan, Stage
-
-if TYPE_CHECKING:
-    from service.runtime.model import LoadedModel
+from service.runtime.programs import Programs
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +37,29 @@ class Pace:
     pass_seconds: float
 
 
+class Measurable(Protocol):
+    """What is known of a model that can be measured: how to run it, and how explanations ask it."""
+
+    device: Device
+    programs: Programs
+    classes: tuple[str, ...]
+    height: int
+    width: int
+
+    @property
+    def name(self) -> str:
+        """What an operator calls it."""
+        ...
+
+    def run(self, batch: MicroBatch) -> Answer:
+        """Answer one micro-batch."""
+        ...
+
+    def cost(self, batch: MicroBatch) -> float:
+        """Say what it costs, in forward passes."""
+        ...
+
+
 class TimedModel:
     """Runs a model's micro-batches and keeps the time, whatever a scheduler runs in between.
 
@@ -48,7 +70,7 @@ class TimedModel:
     pass_seconds = 0.0
     """Not known: that is what is being measured."""
 
-    def __init__(self, model: "LoadedModel") -> None:
+    def __init__(self, model: Measurable) -> None:
         self.model = model
         self.name = model.name
         self.seconds = 0.0
@@ -81,7 +103,7 @@ class TimedModel:
         return False
 
 
-def measure_pace(model: "LoadedModel", direction: Direction) -> Pace:
+def measure_pace(model: Measurable, direction: Direction) -> Pace:
     """Measure a model that nobody else uses."""
     timed = TimedModel(model)
     return drive(pace_plan(timed, direction), timed)
@@ -103,7 +125,7 @@ def pace_plan(timed: TimedModel, direction: Direction) -> Plan[Pace]:
             best = Pace(size, seconds)
     log.info(
         "%s %s: micro-batch %d, %.1f ms per pass",
-        timed.model.manifest.name,
+        timed.model.name,
         direction,
         best.micro_batch,
         1e3 * best.pass_seconds,
@@ -125,7 +147,7 @@ def _seconds_per_pass(
     return statistics.median(durations) / size
 
 
-def _as_asked(model: "LoadedModel", direction: Direction, size: int) -> MicroBatch:
+def _as_asked(model: Measurable, direction: Direction, size: int) -> MicroBatch:
     """Make a micro-batch as explanations ask for it: images are made from one, answers reduced.
 
     Bare passes would say that a micro-batch of one is as good as any: what is paid once per micro-batch lies

@@ -20,6 +20,7 @@ from service.errors import (
     UnknownTargetError,
 )
 from service.explain.methods import METHODS
+from service.faithfulness.report import report
 from service.imaging.resize import resize
 from service.job import check_job
 from service.plans import explain_plan
@@ -68,7 +69,7 @@ def fingerprint(answer: ExplainedPrediction) -> tuple[object, ...]:
         None if explanation.standard_error is None else explanation.standard_error.tobytes(),
         explanation.completeness_gap,
         explanation.warnings,
-        None if receipt is None else repr(receipt.to_json()),
+        None if receipt is None else repr(report(receipt)),
     )
 
 

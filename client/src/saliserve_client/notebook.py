@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from saliserve_client.results import Explanation, Prediction, Receipt
 
 
-def explanation(result: Explanation) -> str:
-    """Show overlay, prediction and receipt beside each other."""
-    picture = "" if result.overlay is None else f'<img alt="overlay" src="{data_url(result.overlay)}">'
-    told = prediction(result.prediction) + _line(f"{result.method} for {result.target.label}")
-    if result.receipt is not None:
-        told += receipt(result.receipt)
-    told += "".join(_line(f"warning: {text}") for text in result.warnings)
+@dataclass(frozen=True)
+class Row:
+    """What is shown of one removal operator."""
+
+    name: str
+    auc_morf: float
+    auc_lerf: float
+    srg: float
+    z_score: float | None
+
+
+def explanation(overlay: bytes | None, told: str) -> str:
+    """Show an overlay, and beside it what is told of it, in HTML."""
+    picture = "" if overlay is None else f'<img alt="overlay" src="{data_url(overlay)}">'
     return f'<div style="display:flex;gap:1em;align-items:flex-start">{picture}<div>{told}</div></div>'
 
 
-def prediction(result: Prediction) -> str:
-    """Show the classes as a table."""
-    return _table(("class", "probability"), [(one.label, f"{one.probability:.3f}") for one in result.top_k])
+def prediction(classes: Iterable[tuple[str, float]]) -> str:
+    """Show classes with their probabilities as a table."""
+    return _table(("class", "probability"), [(label, f"{probability:.3f}") for label, probability in classes])
 
 
-def receipt(result: Receipt) -> str:
+def receipt(verdict: str, reason: str, operators: Iterable[Row]) -> str:
     """Show the verdict, its reason and the panel."""
     rows: list[tuple[str, ...]] = [
         (
@@ -35,10 +40,15 @@ def receipt(result: Receipt) -> str:
             f"{one.srg:+.3f}",
             "" if one.z_score is None else f"{one.z_score:+.1f}",
         )
-        for one in result.operators
+        for one in operators
     ]
-    head = f"<p><b>{escape(result.verdict)}</b>: {escape(result.reason)}</p>"
+    head = f"<p><b>{escape(verdict)}</b>: {escape(reason)}</p>"
     return head + _table(("operator", "MoRF", "LeRF", "SRG", "z"), rows)
+
+
+def line(text: str) -> str:
+    """Show a sentence."""
+    return f"<p>{escape(text)}</p>"
 
 
 def data_url(picture: bytes) -> str:
@@ -51,7 +61,3 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _line(text: str) -> str:
-    return f"<p>{escape(text)}</p>"

@@ -127,7 +127,7 @@ class Prediction:
         return self.best.probability
 
     def _repr_html_(self) -> str:
-        return notebook.prediction(self)
+        return notebook.prediction((one.label, one.probability) for one in self.top_k)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,10 @@ class Receipt:
         return len(self.operators) == len(self.raw["protocol"].get("operators", self.operators))
 
     def _repr_html_(self) -> str:
-        return notebook.receipt(self)
+        rows = (
+            notebook.Row(one.name, one.auc_morf, one.auc_lerf, one.srg, one.z_score) for one in self.operators
+        )
+        return notebook.receipt(self.verdict, self.reason, rows)
 
 
 @dataclass(frozen=True)
@@ -333,7 +336,11 @@ class Explanation:
         return self.overlay if self.overlay_encoding == "jpeg" else None
 
     def _repr_html_(self) -> str:
-        return notebook.explanation(self)
+        told = self.prediction._repr_html_() + notebook.line(f"{self.method} for {self.target.label}")
+        if self.receipt is not None:
+            told += self.receipt._repr_html_()
+        told += "".join(notebook.line(f"warning: {text}") for text in self.warnings)
+        return notebook.explanation(self.overlay, told)
 
 
 @dataclass(frozen=True)
@@ -352,7 +359,7 @@ class Evaluation:
     raw: Raw = field(repr=False, compare=False)
 
     def _repr_html_(self) -> str:
-        return notebook.receipt(self.receipt)
+        return self.receipt._repr_html_()
 
 
 @dataclass(frozen=True)

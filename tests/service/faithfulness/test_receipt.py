@@ -17,6 +17,7 @@ from service.faithfulness.measures.measure import Measure
 from service.faithfulness.operators.registry import OPERATORS
 from service.faithfulness.protocol import FAST, FULL, Protocol
 from service.faithfulness.receipt import Receipt, receipt_plan
+from service.faithfulness.report import report
 from service.faithfulness.verdict import Verdict
 from service.runtime.drive import drive
 from service.runtime.limits import within
@@ -117,7 +118,7 @@ def test_a_constant_map_cannot_be_scored_and_costs_nothing(subject: Subject, val
     found = receipt(subject, np.full((7, 9), value, np.float32))
     assert (found.verdict, found.forwards) == (Verdict.UNSCORABLE, 0)
     assert "same everywhere" in found.judgement.reason
-    json.dumps(found.to_json(), allow_nan=False)
+    json.dumps(report(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
@@ -156,9 +157,9 @@ def test_a_plateau_of_the_right_cells_is_scored(subject: Subject, perfect: NDArr
 def test_the_scale_of_a_map_does_not_matter(subject: Subject, perfect: NDArray[np.float32], scale: float):
     """Only order counts, and rounding must not change it: a power of two would be exact, these are not."""
     spread = perfect + 0.01 * np.argsort(np.argsort(perfect.ravel())).reshape(perfect.shape)
-    expected = receipt(subject, spread).to_json()
+    expected = report(receipt(subject, spread))
     assert (
-        receipt(subject, (spread * np.float32(scale)).astype(np.float32)).to_json()["operators"]
+        report(receipt(subject, (spread * np.float32(scale)).astype(np.float32)))["operators"]
         == expected["operators"]
     )
 
@@ -168,14 +169,14 @@ def test_a_finer_map_near_the_end_of_float32_is_averaged(subject: Subject, perfe
     plateau = (perfect > np.median(perfect)).astype(np.float32)
     fine = plateau.repeat(2, axis=0).repeat(2, axis=1)
     assert (
-        receipt(subject, np.float32(3e38) * fine).to_json()["operators"]
-        == receipt(subject, fine).to_json()["operators"]
+        report(receipt(subject, np.float32(3e38) * fine))["operators"]
+        == report(receipt(subject, fine))["operators"]
     )
 
 
 def test_the_same_request_gives_the_same_receipt(subject: Subject, perfect: NDArray[np.float32]):
-    first, again = (json.dumps(receipt(subject, perfect).to_json()) for _ in range(2))
-    other = json.dumps(receipt(replace(subject, seed=99), perfect).to_json())
+    first, again = (json.dumps(report(receipt(subject, perfect))) for _ in range(2))
+    other = json.dumps(report(receipt(replace(subject, seed=99), perfect)))
     assert first == again
     assert first != other
 
@@ -189,7 +190,7 @@ def test_nothing_at_stake_cannot_be_scored(linear: LoadedModel, bright: NDArray[
     assert "nothing that a map could explain" in found.judgement.reason
     assert found.summary is None
     assert len(found.warnings) >= len(FAST.operators)
-    json.dumps(found.to_json(), allow_nan=False)
+    json.dumps(report(found), allow_nan=False)
 
 
 def test_a_model_that_ignores_the_image_cannot_be_scored(bright: NDArray[np.float32], tmp_path: Path):
@@ -322,7 +323,7 @@ def test_a_deadline_before_any_operator_is_finished_passes_through(
 
 def test_the_receipt_travels_as_plain_json(subject: Subject, perfect: NDArray[np.float32]):
     """With everything that the design names, and every convention on which the numbers depend."""
-    told = json.loads(json.dumps(receipt(subject, perfect, FULL).to_json(), allow_nan=False))
+    told = json.loads(json.dumps(report(receipt(subject, perfect, FULL)), allow_nan=False))
     assert {"protocol", "verdict", "reason", "operators", "controls", "summary", "warnings"} <= set(told)
     assert (told["protocol"]["name"], told["protocol"]["version"]) == ("full", FULL.version)
     assert list(told["protocol"]["operators"]) == list(FULL.operators)
