@@ -48,7 +48,7 @@ class DataConfig(Section):
     )
     validation_limit: int | None = Field(None, ge=1, description="Likewise for validation.")
     corrupt: Literal["stop", "skip"] = Field(
-        "stop", description="What a picture that cannot be decoded does."
+        "stop", description="What a picture that cannot be decoded does (folder and boxes)."
     )
     in_memory: bool = Field(True, description="Decode once and keep; switch off for sets larger than memory.")
     workers: int = Field(0, ge=0, description="Processes that decode and augment; 0 is this one.")

@@ -11,10 +11,14 @@ def guard_holds(trainer: Trainer, accuracy: float) -> bool:
 
 
 def roll_back(trainer: Trainer) -> None:
-    """Return to the best weights so far (or the initial ones) and halve epsilon for the rest of the run."""
+    """Return to the best weights so far (or the initial ones) and halve the attack for the rest of the run.
+
+    A file of the best weights counts only if this run has written it: one from before its beginning, as of a run that
+    was killed in its first epoch, is no result of it.
+    """
     config, progress = trainer.config, trainer.progress
     good = config.output / BEST
-    source = good if good.is_file() else config.model.initial_weights
+    source = good if progress.best_accuracy >= 0 and good.is_file() else config.model.initial_weights
     if source is not None:
         restore_network(trainer.network, load_checkpoint(source), str(source))
     progress.epsilon_factor *= 0.5

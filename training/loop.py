@@ -106,6 +106,7 @@ def _batch(trainer: Trainer, images: Tensor, labels: Tensor) -> float:
         config=config,
         intensity=replace(strength, epsilon=strength.epsilon * progress.epsilon_factor),
         generator=stream(trainer.fabric.device, config.seed, "attack", *purpose),
+        weakened=progress.epsilon_factor,
     )
     trainer.model.train()
     value = math.nan

@@ -122,6 +122,7 @@ def prepare(config: Config, *, quiet: bool = False) -> Trainer:
     if (config.output / LAST).is_file():
         _resume(trainer, load_checkpoint(config.output / LAST))
     elif fabric.is_global_zero:
+        _check_no_other_best(config)
         config.output.mkdir(parents=True, exist_ok=True)
         (config.output / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return trainer
@@ -232,6 +233,24 @@ def _check_settings(config: Config, checkpoint: Checkpoint) -> None:
             f"{config.output} holds a run with other settings of {', '.join(changed)}. Choose another output, or the "
             "settings of its config.json.",
             where=changed[0],
+        )
+
+
+def _check_no_other_best(config: Config) -> None:
+    """Refuse to begin in the folder of another run of which only the best weights are left.
+
+    Those of the same settings are of this run, killed before its first epoch was kept.
+    """
+    path = config.output / BEST
+    if not path.is_file():
+        return
+    facts = load_checkpoint(path).facts
+    changed = changed_settings(validated(facts["config"], str(path)), config)
+    if changed:
+        raise CheckpointError(
+            f"{path} is of a run with other settings of {', '.join(changed)}, and would be taken for this one's. Choose "
+            "another output, or move it away.",
+            where=str(path),
         )
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -42,6 +44,11 @@ def trained(config) -> dict[str, torch.Tensor]:
         {"arm": "free-l2", "attack__radius": 0.0},
         {"arm": "scaat", "schedule__warm_up": 1.0},
         {"arm": "sgt", "schedule__warm_up": 1.0},
+        {"arm": "sgt", "objective__consistency": 0.0},
+        {"arm": "sgt-signed", "objective__consistency": 0.0},
+        {"arm": "free-l2", "schedule__warm_up": 1.0},
+        {"arm": "input-gradient-l1", "schedule__warm_up": 1.0},
+        {"arm": "input-gradient-l1", "objective__input_gradient_l1": 0.0},
     ],
     ids=str,
 )
@@ -125,6 +132,24 @@ def test_the_published_ranking_masks_other_pixels(network, images, labels, gener
     strength = gradient.mean(1).abs()
     assert (signed * magnitude).sum() < 0.6 * magnitude.sum()
     assert (strength * signed).sum() > 3 * (strength * magnitude).sum()
+
+
+@pytest.mark.parametrize("arm", ["sgt", "sgt-signed", "free-l2", "input-gradient-l1"])
+def test_arms_without_epsilon_are_not_standard_at_epsilon_0(arm, make_config, tmp_path):
+    """As docs/training.md says: who compares at epsilon 0 must turn off what these have instead."""
+    plain = trained(make_config(output=tmp_path / "plain"))
+    other = trained(make_config(output=tmp_path / "other", arm=arm, attack__epsilon=0.0))
+    assert not all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_the_guard_weakens_guided_training_too(situation):
+    """It has no epsilon: half of half of 64 pixels are replaced. Else each epoch would be undone as the one before."""
+    now = replace(situation(arm="sgt", objective__sgt_fraction=0.5), weakened=0.5)
+    seen = []
+    handle = now.network.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].detach()))
+    list(ARMS["sgt"](now))
+    handle.remove()
+    assert ((seen[-1] != now.images).any(1).sum((1, 2)) == 16).all()
 
 
 def test_guided_training_fills_within_the_range_of_each_image(situation):

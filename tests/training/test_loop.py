@@ -1,12 +1,14 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 import training.loop
-from training.arms.situation import Outcome
-from training.checkpoint import load_checkpoint
+from training.arms import ARMS
+from training.arms.situation import Outcome, Situation
+from training.checkpoint import load_checkpoint, save_checkpoint
 from training.errors import CheckpointError, DivergedError
 from training.log import RunLog, read_metrics
 from training.loop import fit
@@ -231,6 +233,55 @@ def test_the_guard_rolls_back_and_attacks_more_gently(make_config, monkeypatch):
     assert ended.rollbacks == 1
     assert ends == [1.0, 1.0, 0.5]
     assert ended.best_accuracy == 0.89
+
+
+@pytest.mark.parametrize("arm", ["scaat", "sgt"])
+def test_the_guard_weakens_every_arm_that_attacks(make_config, monkeypatch, arm):
+    """What the arm is told halves with every rollback."""
+    scores = iter([0.9, 0.7, 0.7, 0.89])
+    monkeypatch.setattr(training.loop, "_validate", lambda _: {"accuracy": next(scores)})
+    told = []
+
+    def spy(now: Situation):
+        told.append(now.weakened)
+        return ARMS["standard"](now)
+
+    monkeypatch.setattr(training.loop, "ARMS", {**ARMS, arm: spy})
+    fit(make_config(arm=arm, guard__points=5, optimiser__epochs=3), quiet=True)
+    assert list(dict.fromkeys(told)) == [1.0, 0.5, 0.25]
+
+
+def test_the_guard_takes_no_best_weights_from_before_the_run(make_config, monkeypatch, tmp_path):
+    """A run that was killed in its first epoch left some; the epoch that is undone returns to the start."""
+    start = make_config(output=tmp_path / "start")
+    fit(start, quiet=True)
+    initial = start.output / "last.safetensors"
+    config = make_config(
+        output=tmp_path / "tuned",
+        model__initial_weights=initial,
+        guard__points=5,
+        optimiser__epochs=1,
+    )
+    stale = load_checkpoint(initial)
+    for value in stale.network.values():
+        value.zero_()
+    facts = {**stale.facts, "config": json.loads(config.model_dump_json())}
+    save_checkpoint(config.output / "best.safetensors", replace(stale, facts=facts))
+    scores = iter([0.9, 0.5])
+    monkeypatch.setattr(training.loop, "_validate", lambda _: {"accuracy": next(scores)})
+    assert fit(config, quiet=True).rollbacks == 1
+    ended = load_checkpoint(config.output / "last.safetensors").network
+    assert all(torch.equal(value, ended[name]) for name, value in load_checkpoint(initial).network.items())
+
+
+def test_a_run_does_not_begin_beside_the_best_weights_of_another(make_config):
+    """They would be evaluated and exported as this run's, should none of its epochs be better."""
+    config = make_config()
+    fit(config, quiet=True)
+    (config.output / "last.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"best\.safetensors is of a run with other settings of seed"):
+        fit(make_config(seed=7), quiet=True)
+    fit(config, quiet=True)
 
 
 def test_several_steps_per_batch_are_counted(make_config):

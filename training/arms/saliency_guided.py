@@ -31,7 +31,8 @@ def _guided(now: Situation, *, signed: bool) -> Iterator[Outcome]:
     with evaluating(now.network):
         gradient, _ = input_gradient(now.network, now.images, now.labels, "log_probability")
     scores = gradient.mean(1) if signed else gradient.abs().amax(1)
-    mask = lowest(scores, now.config.objective.sgt_fraction, now.generator)[:, None]
+    fraction = now.config.objective.sgt_fraction * now.weakened
+    mask = lowest(scores, fraction, now.generator)[:, None]
     low, high = now.images.amin((2, 3), keepdim=True), now.images.amax((2, 3), keepdim=True)
     fill = (
         torch.rand(now.images.shape, generator=now.generator, device=now.images.device) * (high - low) + low

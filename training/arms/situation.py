@@ -29,6 +29,8 @@ class Situation:
         config: The run.
         intensity: How hard the attack is now.
         generator: Of the attack alone.
+        weakened: What the accuracy guard has left of the attack, in (0, 1]. Epsilon has it already; an arm whose
+            attack has no epsilon must heed it itself, or the guard would undo its epochs for ever.
     """
 
     model: nn.Module
@@ -38,6 +40,7 @@ class Situation:
     config: Config
     intensity: Intensity
     generator: torch.Generator
+    weakened: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

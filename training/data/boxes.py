@@ -1,7 +1,7 @@
 """Windows of pictures with Pascal-VOC boxes: is the object in the window, and where."""
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +85,15 @@ def cut_windows(
 
 
 def read_windows(
-    root: Path, part: str, *, name: str, side: int, per_picture: int, policy: ResizePolicy, size: int
+    root: Path,
+    part: str,
+    *,
+    name: str,
+    side: int,
+    per_picture: int,
+    policy: ResizePolicy,
+    size: int,
+    skip_corrupt: bool,
 ) -> Pictures:
     """Cut windows from the pictures that ``ImageSets/Main/<part>.txt`` lists.
 
@@ -99,18 +107,26 @@ def read_windows(
         per_picture: Windows of each class to aim for on each picture.
         policy: How a window becomes an image.
         size: Side of the image.
+        skip_corrupt: Leave out pictures that cannot be decoded, else stop.
 
     Raises:
-        DataError: A file is missing or broken.
+        DataError: A file is missing or broken; an annotation always, as it says where the object is.
     """
     listing = root / "ImageSets" / "Main" / f"{part}.txt"
     try:
         stems = listing.read_text(encoding="utf-8").split()
     except OSError as error:
         raise DataError(f"{listing} cannot be read: {error}", where=str(listing)) from error
-    pictures, labels, names, boxes = [], [], [], []
+    pictures, labels, names, boxes, skipped = [], [], [], [], []
     for stem in stems:
-        picture = _read_picture(root / "JPEGImages" / f"{stem}.jpg")
+        path = root / "JPEGImages" / f"{stem}.jpg"
+        try:
+            picture = _read_picture(path)
+        except DataError:
+            if not skip_corrupt:
+                raise
+            skipped.append(str(path))
+            continue
         random = np.random.default_rng(seed_of(0, "windows", stem))
         found = read_boxes(root / "Annotations" / f"{stem}.xml", name)
         for window in _windows(picture, found, side, tries=per_picture, random=random):
@@ -119,7 +135,8 @@ def read_windows(
             labels.append(int(window.present))
             names.append(f"{stem}+{window.left}+{window.top}")
             boxes.append(window.boxes * size / side)
-    return _joined(name, size, pictures=pictures, labels=labels, names=names, boxes=boxes)
+    joined = _joined(name, size, pictures=pictures, labels=labels, names=names, boxes=boxes)
+    return replace(joined, skipped=tuple(skipped))
 
 
 def _windows(
@@ -157,7 +174,9 @@ def _read_picture(path: Path) -> Picture:
     try:
         return decode(path.read_bytes(), LIMITS)
     except (ImageError, OSError) as error:
-        raise DataError(f"{path} cannot be decoded: {error}", where=str(path)) from error
+        raise DataError(
+            f'{path} cannot be decoded: {error}. Remove it, or set data.corrupt = "skip".', where=str(path)
+        ) from error
 
 
 def _areas(boxes: Boxes) -> NDArray[np.float64]:

@@ -73,6 +73,7 @@ def read_part(config: DataConfig, part: str) -> Pictures:
                 per_picture=config.windows_per_picture,
                 policy=policy,
                 size=config.size,
+                skip_corrupt=config.corrupt == "skip",
             )
         case "torchvision":
             return read_library(config, part, policy)

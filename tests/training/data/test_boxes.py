@@ -78,3 +78,15 @@ def test_a_broken_annotation_is_named(text, root):
     (root / "Annotations" / "train0.xml").write_text(text)
     with pytest.raises(DataError, match=r"train0\.xml"):
         read_training(config(root))
+
+
+def test_a_corrupt_picture_stops_by_name_or_is_skipped_and_counted(root):
+    """As in a folder. Its annotation alone shows no window."""
+    broken = root / "JPEGImages" / "train1.jpg"
+    broken.write_bytes(broken.read_bytes()[:100])
+    with pytest.raises(DataError, match=r'train1\.jpg cannot be decoded.*data\.corrupt = "skip"'):
+        read_training(config(root))
+    training, _ = read_training(config(root, corrupt="skip"))
+    assert training.skipped == (str(broken),)
+    assert {name.split("+")[0] for name in training.names} == {"train0", "train2", "train3"}
+    assert len(training.boxes) == len(training)
