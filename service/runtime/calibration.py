@@ -12,6 +12,7 @@ import numpy as np
 
 from service.runtime.device import Device
 from service.runtime.drive import drive
+from service.runtime.incremental import IncrementalPasses
 from service.runtime.memory import DeviceFullError
 from service.runtime.plan import Answer, Direction, MicroBatch, Plan, Stage
 from service.runtime.programs import Programs
@@ -45,6 +46,7 @@ class Measurable(Protocol):
     classes: tuple[str, ...]
     height: int
     width: int
+    incremental: IncrementalPasses | None
 
     @property
     def name(self) -> str:
