@@ -22,13 +22,16 @@ _NONE = -(1 << 40)
 def whole(cut: Cut) -> dict[str, NDArray[np.generic]]:
     """Give all inputs, but for the pixels, with which the graph computes one image as a whole.
 
-    What it then puts out as ``table_1, ...`` is what windows are put into.
+    What it then puts out as ``table_1, ...`` is what windows are put into. In front of each now stands one row that
+    nobody reads: not every device takes an empty table.
     """
     inputs: dict[str, NDArray[np.generic]] = {}
     for number, (channels, height, width) in enumerate(_shapes(cut)):
-        if number:
-            inputs[f"base_{number}"] = np.empty((0, channels), np.float32)
-        inputs[f"down_{number}"] = np.tile(np.arange(height) * width, (2, 1)).reshape(2, 1, height, 1)
+        in_front = min(number, 1)
+        if in_front:
+            inputs[f"base_{number}"] = np.zeros((in_front, channels), np.float32)
+        row = in_front + np.arange(height) * width
+        inputs[f"down_{number}"] = np.tile(row, (2, 1)).reshape(2, 1, height, 1)
         inputs[f"right_{number}"] = np.tile(np.arange(width), (2, 1)).reshape(2, 1, 1, width)
     return inputs
 
