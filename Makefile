@@ -51,6 +51,7 @@ bench: $(TEST)/.ready $(PEERS:=/.ready)
 	$(TEST)/bin/python -m benchmarks.overhead
 	$(TEST)/bin/python -m benchmarks.over_http
 	$(TEST)/bin/python -m benchmarks.limit
+	$(TEST)/bin/python -m benchmarks.image_sizes
 	$(TEST)/bin/python -m benchmarks.engine_throughput
 	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam"
 	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam" --threads 1

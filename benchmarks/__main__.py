@@ -142,11 +142,12 @@ def due(results: Results, cell: Cell, most_spread: float | None) -> bool:
     return any(line["spread"] > most_spread for line in lines if "spread" in line)
 
 
-def prepare(model: str, folder: Path) -> None:
-    """Make a model, in a process of its own: PyTorch's memory is given back."""
+def prepare(model: str, folder: Path, *, side: int = 224) -> None:
+    """Make a model for images of *side* pixels, in a process of its own: PyTorch's memory is given back."""
     if (folder / "facts.json").exists():
         return
-    subprocess.run([sys.executable, "-m", "benchmarks.prepare", model, str(folder)], cwd=ROOT, check=True)  # noqa: S603
+    command = [sys.executable, "-m", "benchmarks.prepare", model, str(folder), "--side", str(side)]
+    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
 
 
 def _arguments() -> argparse.Namespace:

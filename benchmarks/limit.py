@@ -69,9 +69,9 @@ def passes(model: LoadedModel, folder: Path, rounds: int, threads: int, clock: C
         "numpy": lambda: left @ right,
         "product": lambda: product({"left": left, "right": right}),
     }
-    runs |= {f"forward {size}": _passing(model, Direction.FORWARD, size) for size in sizes}
+    runs |= {f"forward {size}": passing(model, Direction.FORWARD, size) for size in sizes}
     runs |= {
-        str(direction): _passing(model, direction, 1)
+        str(direction): passing(model, direction, 1)
         for direction in sorted(model.directions)
         if direction != Direction.FORWARD
     }
@@ -105,7 +105,8 @@ def scaling(
     return [{"masks": count, "seconds": times[str(count)].median} for count in masks]
 
 
-def _passing(model: LoadedModel, direction: Direction, size: int) -> Callable[[], object]:
+def passing(model: LoadedModel, direction: Direction, size: int) -> Callable[[], object]:
+    """Prepare one micro-batch of bare passes."""
     if direction is Direction.INCREMENTAL and model.incremental is not None:
         pieces = MicroBatch(model.incremental.sample(size), size, direction)
         return lambda: model.run(pieces)

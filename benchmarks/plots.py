@@ -97,6 +97,25 @@ def size_plot(rows: Sequence[Row], path: Path) -> bool:
     return True
 
 
+def side_plot(rows: Sequence[Row], path: Path) -> bool:
+    """Draw the time of every pass over the side of the images, model by model."""
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    for axes, row in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows, strict=True):
+        sides = [point["side"] for point in row["sides"]]
+        for name, colour in zip(("forward", "features", "gradient", "incremental"), _COLOURS, strict=True):
+            took = [point["ms"].get(name) for point in row["sides"]]
+            label = "forward, a window anew" if name == "incremental" else name
+            axes.plot(sides, took, "o-", label=label, color=colour)
+        axes.set(
+            title=row["model"], xlabel="side of the image, pixels", ylabel="ms per image", ylim=(0, None)
+        )
+        axes.set_xticks(sides)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend()
+    figure.savefig(path, metadata=_UNDATED)
+    return True
+
+
 def _alone(row: Row, name: str) -> float:
     seconds = row[f"{name}_s"]
     return float(seconds["1"] if name == "forward" else seconds)

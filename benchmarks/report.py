@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.bars import OURS, findings, medians, slower
 from benchmarks.contender import ROOT
-from benchmarks.plots import concurrency_plot, ratio_plot, scaling_plot, size_plot
+from benchmarks.plots import concurrency_plot, ratio_plot, scaling_plot, side_plot, size_plot
 from benchmarks.report_service import engine, http, limit, overhead
 from benchmarks.results import FOLDER, Results, Row
 from benchmarks.table import table
@@ -42,6 +42,7 @@ def main() -> None:
         for path, plot, folder in (
             (IMAGES / "benchmarks-masks.svg", scaling_plot, "limit"),
             (IMAGES / "benchmarks-sizes.svg", size_plot, "limit"),
+            (IMAGES / "benchmarks-sides.svg", side_plot, "image_sizes"),
             (IMAGES / "benchmarks-clients.svg", concurrency_plot, "http"),
         )
         if (found := list(results.under(folder))) and plot(found, path)
