@@ -42,7 +42,7 @@ class Job:
         mix_models: Allow answers of several models in one output.
         patience_s: Stop when the service has given no answer for that long.
         strikes: An image whose request has broken the connection or timed out this often has failed.
-        breaker: Stop when this many images in a row failed for a reason that is not the image.
+        breaker: Stop when this many images in a row failed for a reason that is not the image, or cannot be read.
 
     Raises:
         RunError: *out* has another ending.

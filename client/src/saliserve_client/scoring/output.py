@@ -51,6 +51,7 @@ class Output:
         self.counts: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self._done: set[str] = set()
+        self._failed: set[str] = set()
         self.first_of: dict[str, int] = {}
         """With dedupe: where the journal's line of the first image of each content begins."""
         for entry in self._journal.entries():
@@ -60,6 +61,10 @@ class Output:
     def is_done(self, image: str) -> bool:
         """Tell whether the image has its row."""
         return image in self._done
+
+    def is_scored(self, image: str) -> bool:
+        """Tell whether that row holds an answer."""
+        return image in self._done and image not in self._failed
 
     def admit(self, model: ModelIdentity) -> None:
         """Take note of the model that answers; call before :meth:`add`.
@@ -108,6 +113,8 @@ class Output:
 
     def _note(self, row: Row, offset: int) -> None:
         self._done.add(row["image"])
+        if row["status"] == "failed":
+            self._failed.add(row["image"])
         self.counts["images"] += 1
         self.counts["duplicates" if row["duplicate_of"] else row["status"]] += 1
         if row["verdict"]:

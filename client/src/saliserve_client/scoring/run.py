@@ -27,6 +27,7 @@ from saliserve_client.errors import (
 from saliserve_client.results import Explanation, ModelIdentity, Prediction
 from saliserve_client.retry import Retry
 from saliserve_client.scoring import rows
+from saliserve_client.scoring.absence import Absence
 from saliserve_client.scoring.gate import Gate
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.journal import Row
@@ -61,6 +62,10 @@ class Sink(Protocol):
         """Tell whether the image has its row."""
         ...
 
+    def is_scored(self, image: str) -> bool:
+        """Tell whether that row holds an answer."""
+        ...
+
     def admit(self, model: ModelIdentity) -> None:
         """Take note of the model that answers, or refuse it."""
         ...
@@ -90,6 +95,7 @@ class Run:
         job: What to do.
         output: Already open.
         pace: How many requests at a time; one that has learned, or a new one.
+        absence: What files could be read; one that has seen some, or a new one.
         watch: Called after every row, for a progress display.
         clock: Seconds.
         sleep: Waits that many seconds.
@@ -102,6 +108,7 @@ class Run:
         output: Sink,
         *,
         pace: Pace | None = None,
+        absence: Absence | None = None,
         watch: Callable[[Run], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -109,6 +116,7 @@ class Run:
         self.job = job
         self.output = output
         self.pace = pace or Pace(most=job.concurrency)
+        self._absence = absence or Absence(most=job.breaker)
         self._client = client
         self._watch = watch
         self._clock = clock
@@ -130,7 +138,7 @@ class Run:
             SaliserveError: Nothing more can be done now. What has a row keeps it; starting
                 again goes on from there.
         """
-        items = (item for item in self.job.source.items() if not self.output.is_done(item.image))
+        items = self._to_do()
         workers = [asyncio.ensure_future(self._worker(items)) for _ in range(self.job.concurrency)]
         try:
             done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
@@ -140,6 +148,15 @@ class Run:
             await asyncio.gather(*workers, return_exceptions=True)
         for worker in done:
             worker.result()
+        for item, error in self._absence.left():
+            self.output.add(rows.failed(Content(item.image), error, attempts=0))
+
+    def _to_do(self) -> Iterator[Item]:
+        for item in self.job.source.items():
+            if not self.output.is_done(item.image):
+                yield item
+            elif self.output.is_scored(item.image):
+                self._absence.remember(item)
 
     async def _worker(self, items: Iterator[Item]) -> None:
         for item in items:
@@ -149,9 +166,17 @@ class Run:
     async def _process(self, item: Item) -> None:
         try:
             content, data = await asyncio.to_thread(_read, item)
-        except (FileError, ImageError) as error:
+        except ImageError as error:
             self.output.add(rows.failed(Content(item.image), error, attempts=0))
             return
+        except FileError as error:
+            if await asyncio.to_thread(self._absence.is_alone):
+                self.output.add(rows.failed(Content(item.image), error, attempts=0))
+            else:
+                self._absence.hold(item, error)
+            return
+        for held in self._absence.seen(item):
+            await self._process(held)
         if self.job.dedupe and content.sha256 is not None:
             await self._process_once(content, content.sha256, data)
         else:

@@ -15,6 +15,7 @@ from typing import Any
 from saliserve_client.clients import AsyncClient
 from saliserve_client.errors import SaliserveError
 from saliserve_client.results import ModelIdentity
+from saliserve_client.scoring.absence import Absence
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.journal import Row
 from saliserve_client.scoring.pace import Pace
@@ -53,6 +54,11 @@ class Collected:
         del image
         return False
 
+    def is_scored(self, image: str) -> bool:
+        """Nor is any that is."""
+        del image
+        return False
+
     def admit(self, model: ModelIdentity) -> None:
         """Leave it to the journal's keeper."""
 
@@ -80,6 +86,7 @@ class Worker:
         self._connect = connect
         self._client: AsyncClient | None = None
         self._pace = Pace(most=job.concurrency)
+        self._absence = Absence(most=job.breaker)
         self._loop = asyncio.new_event_loop()
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str | bytes | None]]:
@@ -97,4 +104,5 @@ class Worker:
     async def _score(self, images: Batch, collected: Collected) -> None:
         if self._client is None:
             self._client = self._connect()
-        await Run(self._client, replace(self._job, source=images), collected, pace=self._pace).work()
+        job = replace(self._job, source=images)
+        await Run(self._client, job, collected, pace=self._pace, absence=self._absence).work()
