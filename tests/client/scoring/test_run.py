@@ -268,6 +268,22 @@ def test_other_options_are_refused(job: Job) -> None:
         score(replace(job, options={"top_k": 3}), Service())
 
 
+def test_rows_of_another_schema_are_not_mixed(job: Job) -> None:
+    """Begun by an older client, gone on with after an upgrade that renamed a column."""
+    score(job, Service())
+    before = job.out.read_bytes()
+    path = manifest_path(job.out)
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "schema_version": 0, "client_version": "0.0.9"}))
+
+    with pytest.raises(
+        errors.RunError, match=r"schema 0, written by saliserve-client 0\.0\.9.*another --out"
+    ):
+        score(replace(job, retry_failed=True), Service())
+
+    assert job.out.read_bytes() == before
+
+
 def test_a_file_that_no_run_made_is_left_alone(job: Job) -> None:
     """Mending drops lines that are not rows; in somebody's own file that is everything."""
     job.out.write_text("my thesis\n")

@@ -54,8 +54,14 @@ class RunManifest:
         """Continue this run with what is new of the other.
 
         Raises:
-            RunError: The other has other options.
+            RunError: The other has other options, or its rows other columns.
         """
+        if self.schema_version != new.schema_version:
+            raise RunError(
+                f"the output's rows are of schema {self.schema_version}, written by saliserve-client "
+                f"{self.client_version}; this is {new.client_version}, which writes schema {new.schema_version}, and "
+                "one table holds one of them. Go on with that version, or choose another --out."
+            )
         differing = sorted(
             name for name in {*self.options, *new.options} if self.options.get(name) != new.options.get(name)
         )
