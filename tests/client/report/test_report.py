@@ -133,3 +133,60 @@ def test_names_and_labels_stay_text(tmp_path: Path) -> None:
     page = (tmp_path / "out.jsonl.html").read_text("utf-8")
     assert "<script" not in page
     assert len(re.findall("&lt;script&gt;", page)) >= 4
+
+
+OLDER = (
+    "method",
+    "receipt",
+    "srg",
+    "z_score",
+    "p_value",
+    "gain",
+    "overlay",
+    "duplicate_of",
+    "warnings",
+    "seed",
+)
+
+
+@pytest.mark.parametrize(
+    "left_out", [OLDER, ("verdict", "reason"), ("error_code", "error_detail"), ("method",)]
+)
+def test_a_table_with_fewer_columns_has_a_report_of_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], left_out: tuple[str, ...]
+) -> None:
+    """An older version's, or one that was cut to the columns that somebody wanted."""
+    made = [row("a.jpg", receipt="{}"), row("b.jpg", status="failed", error_code="empty_image")]
+    cut = [{name: value for name, value in one.items() if name not in left_out} for one in made]
+
+    assert main(["report", str(write(tmp_path / "out.jsonl", *cut)), "--json"]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["images"], told["failed"]) == (2, 1)
+    assert told["verdicts"] == ({} if "verdict" in left_out else {"faithful": 1})
+
+
+def test_a_table_of_predictions_alone_has_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `score --predict-only` writes it: every column is there, and nothing of a receipt in it."""
+    alone = row("a.jpg", verdict=None, reason=None, srg=None, z_score=None)
+    table = write(tmp_path / "out.jsonl", alone)
+
+    assert main(["report", str(table)]) == 0
+    assert "No receipts in this table" in (tmp_path / "out.jsonl.html").read_text("utf-8")
+
+    assert main(["compare", str(table)]) == 3
+    assert "score them with --receipt fast or full" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["status", "label", "probability", "model_name"])
+def test_a_table_without_what_every_answer_has_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    made = {name: value for name, value in row("a.jpg").items() if name != missing}
+
+    assert main(["report", str(write(tmp_path / "out.jsonl", made))]) == 3
+
+    said = capsys.readouterr().err
+    assert f"nothing in {missing} of the row of a.jpg; expected a table that `saliserve score` wrote" in said

@@ -95,6 +95,8 @@ def collect(rows: Iterable[Row]) -> Scores:
 
 
 def _add(scores: Scores, row: Row) -> None:
+    if row["method"] is None:
+        raise ValueError("no method beside it")
     receipt = json.loads(row["receipt"])
     protocol = receipt["protocol"]
     scores.protocols.add(f"{protocol['name']} {protocol['version']}")

@@ -85,7 +85,7 @@ class Summary:
         self.images += 1
         if row["status"] == "failed":
             self.failed += 1
-            self.failures[row["error_code"]] += 1
+            self.failures[row["error_code"] or "no code"] += 1
             return
         self.duplicates += row["duplicate_of"] is not None
         self.models[f"{row['model_name']} {row['model_version']} ({row['model_sha256'][:12]})"] += 1

@@ -1,4 +1,4 @@
-"""Reading a scored table, whichever of its two forms it has."""
+"""Reading a scored table, whichever of its two forms it has and whichever version wrote it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from saliserve_client.scoring import parquet
 from saliserve_client.scoring.journal import Row, whole_lines
 from saliserve_client.scoring.rows import COLUMNS
 
-NEEDED = frozenset(column.name for column in COLUMNS)
+NEEDED = ("image", "status")
+"""A table without them says nothing of any image."""
+
+NEEDED_OF_SCORED = ("model_name", "model_version", "model_sha256", "label", "probability")
+"""What every answer has, explained or only predicted."""
 
 
 def read_table(path: Path) -> Iterator[Row]:
     """Read the rows of ``.jsonl`` or ``.parquet``.
+
+    Columns that are not there are null in every row: later versions add some, and somebody may have left some out.
+    What rests on them is then missing from a report, as it is where an image was only predicted.
 
     Raises:
         FileError: No such table, or not one that ``score`` wrote.
@@ -23,14 +30,21 @@ def read_table(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise FileError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; expected a scored table")
     rows = parquet.read(path) if path.suffix == ".parquet" else (entry.row for entry in whole_lines(path))
+    nothing = dict.fromkeys(column.name for column in COLUMNS)
     found = False
     for row in rows:
         found = True
-        missing = NEEDED - row.keys()
-        if missing:
-            raise FileError(
-                f"{path}: no column {min(missing)}; expected a table that `saliserve score` wrote"
-            )
-        yield row
+        _check(row, path)
+        yield {**nothing, **row}
     if not found:
         raise FileError(f"{path}: no rows in it; expected a table that `saliserve score` wrote")
+
+
+def _check(row: Row, path: Path) -> None:
+    needed = NEEDED if row.get("status") == "failed" else (*NEEDED, *NEEDED_OF_SCORED)
+    missing = [name for name in needed if row.get(name) is None]
+    if missing:
+        raise FileError(
+            f"{path}: nothing in {', '.join(missing)} of the row of {row.get('image') or 'some image'}; expected a "
+            f"table that `saliserve score` wrote, which has {', '.join(needed)} in every such row"
+        )
