@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from saliserve_client.cli import main
+from saliserve_client.dataset import scores
 from saliserve_client.dataset.compare import Comparison, compare
 from saliserve_client.errors import FileError, OptionError
 
 from tests.client.dataset.receipts import row
+from training import receipts
 
 OPERATORS = ("blur", "mean", "road")
 OTHER = "6" * 64
@@ -170,6 +172,37 @@ def test_models_are_compared_by_gain() -> None:
     assert found.winner is None
     assert [mean.mean for mean in found.judgements[0].means] == pytest.approx([0.25, 0.25], abs=0.01)
     assert found.names == ("model-5 1: grad_cam", "model-6 1: grad_cam")
+
+
+def test_an_image_with_hardly_anything_at_stake_decides_no_mean_of_gains() -> None:
+    """Gains of 0.2 and 0.3 on 20 images; and one of -0.03 over 0.03, which is -1 and as much as five of these."""
+    random = np.random.default_rng(3)
+    made = []
+    for image in range(20):
+        for model, gain in (("5" * 64, 0.2), (OTHER, 0.3)):
+            own = {name: (gain + 0.01 * random.standard_normal()) * 0.8 for name in OPERATORS}
+            made.append(row(f"{image}", own, model=model))
+    made.append(row("timid", even(0.03), model="5" * 64, probability=0.13))
+    made.append(row("timid", even(-0.03), model=OTHER, probability=0.13))
+
+    found = compare(made)
+
+    assert [one.images for one in found.judgements] == [20, 20, 20]
+    assert [mean.mean for mean in found.judgements[0].means] == pytest.approx([0.2, 0.3], abs=0.01)
+    assert found.outcome.startswith("model-6")
+
+
+def test_small_stakes_count_where_nothing_is_divided_by_them() -> None:
+    """Within a model SRG is compared, and what the receipt counts is counted."""
+    made = rows({"a": even(0.01), "b": even(0.02)})
+    timid = [row(one["sha256"], even(0.0), method=one["method"], probability=0.15) for one in made]
+
+    assert [one.images for one in compare(timid).judgements] == [30, 30, 30]
+    assert [one.images for one in compare(timid, measure="gain").judgements] == [0, 0, 0]
+
+
+def test_gains_mean_the_same_here_and_in_the_reports_of_training() -> None:
+    assert scores.LEAST_AT_STAKE == receipts.LEAST_AT_STAKE
 
 
 def test_options_that_differ_are_in_the_name() -> None:

@@ -10,7 +10,9 @@ receipt, so it judges nobody.
 
 Within a model contestants are compared by SRG. Across models only by the gain, SRG over the probability at stake
 (what the model gives the target on the whole image minus what it keeps when everything is removed): 0 is chance and
-1 the best conceivable for each of them. Raw SRG is refused there, because a less confident model has less to lose.
+1 the best conceivable for each of them. An image counts under an operator only where at least 0.1 of probability is at
+stake for each, so that no ratio of two small numbers decides a mean. Raw SRG is refused there, because a less confident
+model has less to lose.
 """
 
 from __future__ import annotations
@@ -20,15 +22,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Literal
 
 from saliserve_client.dataset.agreement import kendalls_w
 from saliserve_client.dataset.resampling import Interval, intervals
-from saliserve_client.dataset.scores import Contestant, Receipts, Score, Scores, collect
+from saliserve_client.dataset.scores import Contestant, Measure, Receipts, Score, Scores, collect
 from saliserve_client.errors import FileError, OptionError
 from saliserve_client.scoring.journal import Row
-
-Measure = Literal["srg", "gain"]
 
 FEWEST_IMAGES = 10
 """Percentile intervals of fewer values are far too narrow."""
@@ -188,7 +187,7 @@ def _judge(
     kept: list[list[Score]] = []
     for image in images:
         found = [one.scores[image].get(operator) for one in receipts]
-        counted = [score for score in found if score is not None and score.counted]
+        counted = [score for score in found if score is not None and score.counts_for(measure)]
         if len(counted) == len(receipts):
             kept.append(counted)
     if len(kept) < max(FEWEST_IMAGES, len(images) / 2):

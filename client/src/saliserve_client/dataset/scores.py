@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from saliserve_client.errors import FileError
 from saliserve_client.scoring.journal import Row
+
+Measure = Literal["srg", "gain"]
+
+LEAST_AT_STAKE = 0.1
+"""Of a gain: below this it is a ratio of two small numbers, and one image would decide a mean. The same as in
+training's reports. A receipt's own verdict asks for 0.02, because it tests against chance and divides by nothing."""
 
 
 @dataclass(frozen=True, order=True)
@@ -36,13 +42,27 @@ class Score:
 
     Args:
         srg: Area between the curves, in probability; 0 is chance.
-        gain: That over the probability at stake, so that models can be compared.
+        at_stake: What the target loses when everything is removed, in probability.
         counted: Whether the receipt's verdict rests on it.
+
+    Examples:
+        >>> timid = Score(srg=0.02, at_stake=0.04, counted=True)
+        >>> timid.gain, timid.counts_for("srg"), timid.counts_for("gain")
+        (0.5, True, False)
     """
 
     srg: float
-    gain: float
+    at_stake: float
     counted: bool
+
+    @property
+    def gain(self) -> float:
+        """SRG over the probability at stake, so that models can be compared."""
+        return self.srg / self.at_stake
+
+    def counts_for(self, measure: Measure) -> bool:
+        """Tell whether it enters means of a measure: a gain only if :data:`LEAST_AT_STAKE` is at stake."""
+        return self.counted and (measure == "srg" or self.at_stake >= LEAST_AT_STAKE)
 
 
 @dataclass(frozen=True)
@@ -120,4 +140,4 @@ def _score(operator: Mapping[str, Any], summary: Mapping[str, Any]) -> Score:
     counted = bool(operator["counted"])
     at_stake = summary["probability"] - operator["baseline"]["target_probability"] if counted else 0.0
     srg = float(operator["srg"])
-    return Score(srg, srg / at_stake if at_stake > 0 else 0.0, counted and at_stake > 0)
+    return Score(srg, at_stake, counted and at_stake > 0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from saliserve_client.dataset.compare import CONCORDANT, Comparison
 from saliserve_client.dataset.resampling import Interval
+from saliserve_client.dataset.scores import LEAST_AT_STAKE
 
 MEASURES = {
     "srg": "SRG, the area between the LeRF and MoRF curves; 0 is chance",
-    "gain": "gain, SRG over the probability at stake; 0 is chance, 1 the best conceivable",
+    "gain": f"gain, SRG over the probability at stake where that is at least {LEAST_AT_STAKE}; 0 is chance, 1 the best "
+    "conceivable",
 }
 
 
