@@ -86,14 +86,21 @@ class Clock:
         await asyncio.sleep(0)
 
 
-def score(job: Job, service: Service, clock: Clock | None = None, *, finish: bool = True) -> Output:
+def score(
+    job: Job,
+    service: Service,
+    clock: Clock | None = None,
+    *,
+    finish: bool = True,
+    watch: Callable[[Run], None] = lambda _: None,
+) -> Output:
     """Start a run and hold it to its end."""
     clock = clock or Clock()
 
     async def work(output: Output) -> None:
         http = httpx2.AsyncClient(base_url="http://service", transport=httpx2.MockTransport(service))
         async with AsyncClient(http=http) as client:
-            await Run(client, job, output, clock=clock, sleep=clock.sleep).work()
+            await Run(client, job, output, watch=watch, clock=clock, sleep=clock.sleep).work()
 
     output = Output(job, RunManifest(job.deciding(), source=job.source.given))
     try:

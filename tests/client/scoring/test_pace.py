@@ -105,3 +105,49 @@ def test_a_failing_request_gives_its_place_back() -> None:
         return await asyncio.wait_for(fail_then_pass(), 5)
 
     assert asyncio.run(within_time())
+
+
+def test_who_asks_to_be_alone_is_and_the_others_go_on_afterwards() -> None:
+    """Two of fifty want nobody beside them; all of them pass."""
+    pace = Pace(most=8, limit=8.0)
+    inside: list[int] = []
+    beside: list[int] = []
+    passed: list[int] = []
+
+    async def request(gate: Gate, number: int) -> None:
+        alone = number in {10, 30}
+        async with gate.passage(alone=alone):
+            inside.append(number)
+            for _ in range(3):
+                await asyncio.sleep(0)
+                if alone:
+                    beside.append(len(inside) - 1)
+            inside.remove(number)
+        passed.append(number)
+
+    async def crowd() -> None:
+        gate = Gate(pace, clock=lambda: 0.0, sleep=asyncio.sleep)
+        await asyncio.wait_for(asyncio.gather(*(request(gate, number) for number in range(50))), 30)
+
+    asyncio.run(crowd())
+
+    assert sorted(passed) == list(range(50))
+    assert beside == [0] * 6
+
+
+def test_who_no_longer_waits_to_be_alone_holds_nobody_up() -> None:
+    """A request that is given up while it waits for the others to end."""
+    pace = Pace(most=2, limit=2.0)
+
+    async def crowd() -> None:
+        gate = Gate(pace, clock=lambda: 0.0, sleep=asyncio.sleep)
+        async with gate.passage():
+            waiting = asyncio.ensure_future(gate.passage(alone=True).__aenter__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
+            async with asyncio.timeout(30), gate.passage():
+                pass
+
+    asyncio.run(crowd())

@@ -489,3 +489,27 @@ def test_what_the_deadline_cuts_even_alone_is_kept_as_it_is(job: Job) -> None:
     score(replace(job, explain=True), service, clock)
 
     assert names(job) == ALL
+
+
+def test_an_image_that_never_meets_the_deadline_slows_the_others_down_once(job: Job) -> None:
+    """Then it is sent by itself, and kept as it is. It used to halve the pace again and again, down to one."""
+    service, clock = Service(), Clock()
+    beside: list[int] = []
+    paces: list[int] = []
+
+    def answer(data: bytes, sent: int) -> Outcome:
+        clock.now_s += 10.0
+        if data != b"picture 20":
+            return httpx2.Response(200, json=explain_answer())
+        if sent > 2:
+            beside.append(service.in_flight - 1)
+        return httpx2.Response(200, json=cut_short())
+
+    service.misbehave = answer
+    score(replace(job, explain=True), service, clock, watch=lambda run: paces.append(run.at_a_time))
+
+    assert {row["image"]: row["attempts"] for row in rows(job.out) if row["attempts"] > 1} == {"20.jpg": 3}
+    assert beside == [0]
+    fastest_before = max(paces[:20])
+    assert fastest_before >= 4
+    assert min(paces[20:]) >= fastest_before // 2

@@ -211,9 +211,10 @@ class Run:
 
     async def _answer(self, data: bytes) -> tuple[Prediction | Explanation, int] | _Failure:
         exchange = self.job.exchange(data)
-        attempts = strikes = 0
+        attempts = strikes = cuts = 0
         while True:
-            async with self._gate.passage():
+            alone = cuts > 1
+            async with self._gate.passage(alone=alone):
                 attempts += 1
                 try:
                     result: Prediction | Explanation = await self._client.perform(exchange, retry=ONCE)
@@ -227,11 +228,15 @@ class Run:
                     return _Failure(error, attempts)
                 else:
                     self._heard()
-                    if self.job.is_cut_short(result) and self.pace.allowed > 1:
-                        # Too many at a time for the deadline: the same image with fewer beside it.
-                        self.pace.refused(now_s=self._clock(), pause_s=0.0)
+                    if not self.job.is_cut_short(result):
+                        self.pace.accepted()
+                    elif self.pace.allowed > 1 and not alone:
+                        # Too many at a time for the deadline: the same image with fewer beside it, then with none. The
+                        # pace hears of an image once, or one that never makes it would slow all the others down.
+                        cuts += 1
+                        if cuts == 1:
+                            self.pace.refused(now_s=self._clock(), pause_s=0.0)
                         continue
-                    self.pace.accepted()
                     return result, attempts
 
     def _heard(self) -> None:
