@@ -151,6 +151,23 @@ def test_other_options_on_the_same_table_are_refused(server: Server, photos: Pat
     assert finished.stderr.count("\n") == 1
 
 
+def test_progress_counts_the_images_of_this_start(server: Server, photos: Path, tmp_path: Path) -> None:
+    """Six images in the table, then a list of three, one of which it knows: it said 8/3, and that it went on after 6."""
+    first, second, out = photos / "first.txt", photos / "second.txt", tmp_path / "out.jsonl"
+    first.write_text("broken.png\ngone.png\n" + "".join(f"{number:04}.png\n" for number in range(4)))
+    second.write_text("0003.png\n0004.png\n0005.png\n")
+    assert score(server, first, out).returncode == SOME_FAILED
+    told = [part for part in command(server, second, out) if part != "--quiet"]
+
+    finished = subprocess.run(told, capture_output=True, check=False, text=True, timeout=LONGEST_S)
+
+    assert finished.returncode == SOME_FAILED, finished.stderr
+    assert f"goes on after 1 of 3 images; it also holds 5 that are not in {second}\n" in finished.stderr
+    assert " 3/3 " in finished.stderr
+    assert " 0 failed " in finished.stderr
+    assert lines(out) == 8
+
+
 def test_parquet_holds_the_same_rows(server: Server, photos: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     finished = score(server, photos, out, "--maps", str(tmp_path / "maps"))

@@ -6,9 +6,11 @@ import httpx2
 import pytest
 from saliserve_client import AsyncClient
 from saliserve_client.cli.progress import Progress
+from saliserve_client.errors import FileError
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.manifest import RunManifest
 from saliserve_client.scoring.output import Output
+from saliserve_client.scoring.rows import Content, failed
 from saliserve_client.scoring.run import Run
 from saliserve_client.scoring.sources import Source
 
@@ -88,3 +90,23 @@ def test_a_run_goes_on_when_nobody_sees_its_progress(tmp_path: Path) -> None:
     output.close()
 
     assert output.counts == {"images": 1, "scored": 1}
+
+
+def test_rows_of_images_that_are_not_in_the_source_are_not_counted(tmp_path: Path) -> None:
+    """A table of five, two of which failed, gone on with by three others."""
+    job = Job(Source(str(tmp_path)), tmp_path / "out.jsonl", explain=False)
+    output = Output(job, RunManifest(job.deciding()))
+    for number in range(5):
+        row = failed(Content(f"{number}.jpg"), FileError("gone"), attempts=0)
+        output.add({**row, "status": "failed" if number < 2 else "scored"})
+    progress = Progress(3, output, before={"images": 1, "failed": 0}, stream=io.StringIO())
+
+    assert " 1/3 " in progress.line(Standing())
+    output.add(failed(Content("new.jpg"), FileError("gone"), attempts=0))
+    assert " 2/3 " in progress.line(Standing())
+    assert " 1 failed " in progress.line(Standing())
+    output.close()
+
+
+class Standing:
+    at_a_time = 1

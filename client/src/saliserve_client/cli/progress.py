@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol, TextIO
 
@@ -32,7 +32,8 @@ class Progress:
 
     Args:
         total: Images of the source.
-        output: Where their rows go.
+        output: Where their rows go; it may also hold rows of images that are no longer in the source.
+        before: How many images of the source had their rows at the start: ``images``, and of them ``failed``.
         stream: Where to; a terminal gets one line redrawn, anything else a line now and then.
         clock: Seconds.
     """
@@ -42,11 +43,15 @@ class Progress:
         total: int,
         output: Output,
         *,
+        before: Mapping[str, int] | None = None,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = total
         self._output = output
+        here = before or {}
+        self._elsewhere = {name: output.counts[name] - here.get(name, 0) for name in ("images", "failed")}
+        self._before = here.get("images", 0)
         self._stream = sys.stderr if stream is None else stream
         self._terminal = self._stream.isatty()
         self._clock = clock
@@ -78,11 +83,11 @@ class Progress:
 
     def line(self, run: Scoring) -> str:
         """Say where the run is."""
-        done = self._output.counts["images"]
-        rate = (done - self._output.resumed_images) / max(self._clock() - self._begin_s, 1e-9)
+        done, failed = (self._output.counts[name] - rows for name, rows in self._elsewhere.items())
+        rate = (done - self._before) / max(self._clock() - self._begin_s, 1e-9)
         share = done / self._total if self._total else 1.0
         to_go = duration((self._total - done) / rate) if rate > 0 and done < self._total else "-"
         return (
             f"{bar(share)} {done}/{self._total}  {rate:.1f} images/s  ETA {to_go}  "
-            f"{self._output.counts['failed']} failed  {run.at_a_time} at a time"
+            f"{failed} failed  {run.at_a_time} at a time"
         )

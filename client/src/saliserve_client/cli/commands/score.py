@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import signal
+from collections import Counter
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -46,9 +47,12 @@ def run(options: argparse.Namespace, console: Console) -> int:
         if options.bundles is None:
             with Client(**settings(options)) as client:
                 output.manifest = replace(output.manifest, contract=client.contract())
+        before = _before(job, output)
         if output.resumed_images:
-            console.note(f"{options.out}: goes on after {output.resumed_images} of {total} images")
-        progress = Progress(total, output)
+            others = output.resumed_images - before["images"]
+            also = f"; it also holds {others} that are not in {options.images}" if others else ""
+            console.note(f"{options.out}: goes on after {before['images']} of {total} images{also}")
+        progress = Progress(total, output, before=before)
         if options.engine == "ray":
             finished = _work_on_cluster(options, job, output, progress)
         else:
@@ -79,6 +83,15 @@ def _is_searched(folder: Path, images: str) -> bool:
     """Tell whether a search of the images would find what is written to a folder."""
     source = Path(images)
     return source.is_dir() and folder.resolve().is_relative_to(source.resolve())
+
+
+def _before(job: Job, output: Output) -> Counter[str]:
+    """Count the rows of this start's images, for the table may hold others; looks through them only if it is not new."""
+    counts: Counter[str] = Counter()
+    for item in job.source.items() if output.resumed_images else ():
+        counts["images"] += output.is_done(item.image)
+        counts["failed"] += output.is_done(item.image) and not output.is_scored(item.image)
+    return counts
 
 
 async def _work(options: argparse.Namespace, job: Job, output: Output, progress: Progress) -> bool:
