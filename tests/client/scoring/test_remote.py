@@ -105,7 +105,7 @@ class StoreError(Exception):
     """As the libraries behind fsspec have them: an expired token is no OSError."""
 
 
-@pytest.mark.parametrize("call", ["_open", "find", "glob", "isdir", "cat_file"])
+@pytest.mark.parametrize("call", ["_open", "find", "glob", "isdir", "cat_file", "_strip_protocol"])
 def test_errors_of_a_stores_own_name_the_address(
     bucket: str, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

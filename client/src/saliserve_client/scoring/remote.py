@@ -60,9 +60,9 @@ def matching(pattern: str) -> Iterator[str]:
     """List the addresses of the files that a pattern fits, in order; hidden ones fit none, as in a shell."""
     system, path = _opened(pattern)
     with _asking(pattern):
-        names = sorted(system.glob(path))
+        names = sorted(filter(system.isfile, system.glob(path)))
     for found in names:
-        if not PurePosixPath(found).name.startswith(".") and system.isfile(found):
+        if not PurePosixPath(found).name.startswith("."):
             yield system.unstrip_protocol(found)
 
 
@@ -89,7 +89,12 @@ def parent(address: str) -> str:
 
 @contextmanager
 def _asking(address: str) -> Iterator[None]:
-    """Name the address in every failure. Each store's library has errors of its own, most of them no ``OSError``.
+    """Name the address in every failure.
+
+    Each store's library has errors of its own, and what fsspec does not translate comes as it is: an expired token is
+    a ``GoogleAuthError``, a missing one a ``BotoCoreError``, a network that is down an ``aiohttp.ClientError`` or an
+    ``AzureError``. All of these descend from ``Exception`` alone, and none of the libraries is known here. So nothing
+    but calls of a store, and the reading of what it gives, may stand under this.
 
     Raises:
         FileError: In place of all of them.
@@ -117,10 +122,11 @@ def _opened(address: str) -> tuple[Any, str]:
         raise MissingPackageError(
             "fsspec is needed to read from addresses: pip install 'saliserve-client[ray]', or fsspec alone"
         ) from error
-    try:
-        system, path = url_to_fs(address)
-    except ImportError as error:
-        raise MissingPackageError(f"{address}: {error}") from error
-    except ValueError as error:
-        raise FileError(f"{address}: {error}") from error
+    with _asking(address):
+        try:
+            system, path = url_to_fs(address)
+        except ImportError as error:
+            raise MissingPackageError(f"{address}: {error}") from error
+        except ValueError as error:
+            raise FileError(f"{address}: {error}") from error
     return system, path
