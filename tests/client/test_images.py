@@ -1,5 +1,6 @@
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,13 @@ def test_a_huge_file_is_refused_before_it_fills_the_memory(
 
     with pytest.raises(errors.ImageTooLargeError):
         read_image(path)
+
+
+def test_a_name_that_is_no_utf8_can_be_sent(tmp_path: Path) -> None:
+    """It stands in a header of the request; archives of other systems hold such names."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    path.write_bytes(b"x")
+
+    assert read_image(path).name == f"{tmp_path}/caf\\xe9.jpg"
+    with path.open("rb") as file:
+        assert read_image(file).name == f"{tmp_path}/caf\\xe9.jpg"

@@ -43,8 +43,24 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False, owner: str = 
 
 def write_json(path: Path, value: object, *, durable: bool = False, owner: str = "") -> None:
     """Write indented JSON as :func:`write_whole` does."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_whole(path, text.encode(), durable=durable, owner=owner)
+    write_whole(path, json_text(value).encode() + b"\n", durable=durable, owner=owner)
+
+
+def json_text(value: object, *, encoding: str = "utf-8") -> str:
+    r"""Write indented JSON in letters as they are, or escaped where the encoding has none for some of them.
+
+    A file name that is no UTF-8 has none in any encoding; escaped, it is read back as the name that it was.
+
+    Examples:
+        >>> print(json_text("café"), json_text("café", encoding="ascii"), json_text("caf\udce9"))
+        "café" "caf\u00e9" "caf\udce9"
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2)
+    return text
 
 
 def printable(name: str) -> str:

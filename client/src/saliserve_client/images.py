@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias, Union
 
 from saliserve_client.errors import FileError, ImageTooLargeError
+from saliserve_client.files import printable
 
 ImageSource: TypeAlias = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO]
 """A path, the bytes of a picture file, or a file opened for reading in binary."""
@@ -21,7 +22,7 @@ class ImageFile:
     """A picture file in memory.
 
     Args:
-        name: For messages; the path, or the name of the open file.
+        name: For messages; the path, or the name of the open file, as a text that can be sent.
         data: The file as it is, not decoded.
     """
 
@@ -56,7 +57,7 @@ def read_image(source: ImageSource) -> ImageFile:
 def _from_path(path: Path) -> ImageFile:
     try:
         with path.open("rb") as file:
-            return ImageFile(str(path), bounded(file, str(path)))
+            return ImageFile(printable(str(path)), bounded(file, str(path)))
     except IsADirectoryError:
         raise FileError(
             f"{path}: a folder where an image is expected; `saliserve score {path}` scores all images in it"
@@ -75,7 +76,7 @@ def _from_file(file: BinaryIO) -> ImageFile:
         raise FileError(
             f"an image as {type(file).__name__}; expected a path, bytes or a file opened for reading in binary"
         )
-    return ImageFile(name, bounded(file, name))
+    return ImageFile(printable(name), bounded(file, name))
 
 
 def bounded(file: BinaryIO, name: str) -> bytes:

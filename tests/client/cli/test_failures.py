@@ -223,3 +223,27 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
         _, said = process.communicate(timeout=LONGEST_S)
 
     assert b"Traceback" not in said
+
+
+def test_a_name_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of a folder that somebody sent: a failure stays one line, in the colours that it had."""
+    code, _, said = run(capsys, "explain", "/nowhere/\x1b[31mred\x07\n.jpg")
+
+    assert (code, said) == (3, "saliserve: /nowhere/\\x1b[31mred\\x07 .jpg: no such file\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "cp1252:strict"])
+def test_names_that_standard_output_has_no_letters_for_are_escaped(table: Path, encoding: str) -> None:
+    """A name that is no UTF-8 anywhere, any other than English ones in a log of an old system."""
+    odd = table.with_name(os.fsdecode(b"caf\xe9-\xe7\x8c\xab.jsonl"))
+    table.rename(odd)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "saliserve_client", "report", str(odd)]
+
+    plain = subprocess.run(command, capture_output=True, env=environment, check=False)
+    as_json = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=False)
+
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    assert (as_json.returncode, as_json.stderr) == (0, b"")
+    assert b"caf\\xe9-" in plain.stdout
+    assert json.loads(as_json.stdout)["page"] == f"{odd}.html"

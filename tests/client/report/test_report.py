@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -164,6 +165,18 @@ def test_a_table_with_fewer_columns_has_a_report_of_what_is_there(
     told = json.loads(capsys.readouterr().out)
     assert (told["images"], told["failed"]) == (2, 1)
     assert told["verdicts"] == ({} if "verdict" in left_out else {"faithful": 1})
+
+
+def test_a_picture_in_a_folder_whose_name_is_no_utf8_is_linked(tmp_path: Path) -> None:
+    """Too large to be put into the page, or no PNG and no JPEG."""
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    (odd / "a.gif").write_bytes(b"GIF89a")
+    table = write(tmp_path / "out.jsonl", row("a.gif", verdict="mixed"))
+
+    assert main(["report", str(table), "--images", str(odd)]) == 0
+
+    assert 'src="caf%E9/a.gif"' in (tmp_path / "out.jsonl.html").read_text("utf-8")
 
 
 def test_a_table_of_predictions_alone_has_a_report(

@@ -434,6 +434,19 @@ def test_names_that_are_no_utf8_have_their_rows(job: Job, photos: Path, tmp_path
     assert answering.sent[b"odd"] == 1
 
 
+def test_a_folder_whose_name_is_no_utf8_is_gone_on_with(job: Job, photos: Path) -> None:
+    """The manifest holds it, and a report looks for the pictures there."""
+    odd = photos.rename(photos.with_name(os.fsdecode(b"caf\xe9")))
+    job = replace(job, source=Source(str(odd)))
+
+    score(job, Service())
+    score(job, Service())
+
+    manifest = read_manifest(manifest_path(job.out))
+    assert manifest is not None
+    assert (Path(manifest.source), manifest.starts) == (odd, 2)
+
+
 def test_a_run_that_wrote_nothing_takes_no_other_runs_journal_away(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

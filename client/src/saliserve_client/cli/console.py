@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from contextlib import suppress
 
 from saliserve_client.cli.exits import exit_code
 from saliserve_client.errors import OutputError, SaliserveError
+from saliserve_client.files import json_text, printable
 
 
 class Console:
@@ -28,7 +28,8 @@ class Console:
         Raises:
             OutputError: It cannot be written, as to a file on a full disk.
         """
-        text = json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines)
+        encoding = sys.stdout.encoding or "utf-8"
+        text = json_text(value, encoding=encoding) if self.as_json else _writable("\n".join(lines), encoding)
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
@@ -41,7 +42,7 @@ class Console:
     def note(self, text: str) -> None:
         """Say something beside the result; where nobody can hear it, that changes nothing."""
         with suppress(OSError):
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(_on_one_line(text) + "\n")
             sys.stderr.flush()
 
     def fail(self, error: SaliserveError) -> None:
@@ -61,6 +62,23 @@ class Console:
             }
             with suppress(OutputError):  # the exit code says what has failed first
                 self.result({"error": told}, [])
+
+
+def _writable(text: str, encoding: str) -> str:
+    """Escape what standard output has no letters for: a name that is no UTF-8, or most names in an old system's log."""
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _on_one_line(text: str) -> str:
+    r"""Escape line ends and what commands a terminal: both may be in the name of a file that somebody sent.
+
+    Examples:
+        >>> print(_on_one_line("two\nlines, \x1b[31mred.jpg: no such file"))
+        two\nlines, \x1b[31mred.jpg: no such file
+    """
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in printable(text)
+    )
 
 
 def _give_up_output() -> None:

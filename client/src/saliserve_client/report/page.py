@@ -53,7 +53,7 @@ class Pictures:
     def _address(self, path: Path) -> str:
         if path.suffix in {".png", ".jpg"} and path.stat().st_size <= LARGEST_INSIDE:
             return data_url(path.read_bytes())
-        return quote(Path(os.path.relpath(path, self.page)).as_posix())
+        return quote(os.fsencode(Path(os.path.relpath(path, self.page)).as_posix()))
 
 
 def write_page(

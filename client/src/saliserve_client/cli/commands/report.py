@@ -10,6 +10,7 @@ from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import OK
 from saliserve_client.dataset.compare import Comparison, compare
 from saliserve_client.errors import FileError
+from saliserve_client.files import printable
 from saliserve_client.report.page import Pictures, write_page
 from saliserve_client.report.summary import Summary, summarise
 from saliserve_client.report.table import read_table
@@ -23,7 +24,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     manifest = read_manifest(manifest_path(options.table))
     summary = summarise(read_table(options.table), worst=options.worst)
     comparison = _comparison(options.table)
-    write_page(page, options.table.name, summary, _pictures(options, manifest, page), comparison)
+    write_page(page, printable(options.table.name), summary, _pictures(options, manifest, page), comparison)
     outcome = None if comparison is None or len(comparison.names) == 1 else comparison.outcome
     console.result({**_told(summary), "outcome": outcome, "page": str(page)}, _lines(summary, page))
     return OK
