@@ -226,6 +226,44 @@ def test_an_interrupted_run_says_how_to_go_on(server: Server, photos: Path, tmp_
     assert json.loads((tmp_path / "out.jsonl.manifest.json").read_text())["counts"]["images"] == lines(out)
 
 
+HANGING = """
+import pathlib, sys, threading
+from saliserve_client.cli import main
+from saliserve_client.scoring.sources import Item
+
+def hang(self):
+    pathlib.Path("reading").touch()
+    threading.Event().wait()
+
+Item.read = hang
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_second_interruption_ends_a_run_that_cannot_stop(
+    server: Server, photos: Path, tmp_path: Path
+) -> None:
+    """A read from a share that hangs cannot be given up; only `kill -9` ended the run."""
+    arguments = command(server, photos, tmp_path / "out.jsonl")[3:]
+    with subprocess.Popen([sys.executable, "-c", HANGING, *arguments], cwd=tmp_path) as client:
+        try:
+            until((tmp_path / "reading").exists, "the first read")
+            client.send_signal(signal.SIGINT)
+            until(lambda: signal.SIGINT not in caught(client.pid), "the first interruption")
+            assert client.poll() is None
+            client.send_signal(signal.SIGINT)
+            assert client.wait(LONGEST_S) == -signal.SIGINT
+        finally:
+            client.kill()
+
+
+def caught(process: int) -> set[signal.Signals]:
+    """Signals that a process handles itself."""
+    status = Path(f"/proc/{process}/status").read_text()
+    mask = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+    return {number for number in signal.Signals if mask >> (number - 1) & 1}
+
+
 def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(
     server: Server, photos: Path, undisturbed: Path, tmp_path: Path
 ) -> None:

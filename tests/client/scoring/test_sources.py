@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -103,3 +104,13 @@ def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
     """A run over nothing that reports success hides a wrong path."""
     with pytest.raises(errors.FileError, match="no image"):
         names(tmp_path)
+
+
+def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
+    """A pipe among the images held a run up for ever, and Ctrl-C did not end it."""
+    os.mkfifo(folder / "a.jpg")
+
+    first = next(item for item in Source(str(folder)).items() if item.image == "a.jpg")
+
+    with pytest.raises(errors.FileError, match="a pipe, a socket or a device"):
+        first.read()

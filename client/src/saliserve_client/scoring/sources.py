@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,10 +41,22 @@ class Item:
         """Read it.
 
         Raises:
-            FileError: It cannot be read.
+            FileError: It cannot be read, or is none, such as a pipe, for which a run would wait for ever.
             ImageTooLargeError: It is no picture that a service takes.
         """
-        return read_image(self.path) if isinstance(self.path, Path) else remote.read(self.path)
+        if not isinstance(self.path, Path):
+            return remote.read(self.path)
+        if _is_special(self.path):
+            raise FileError(f"{self.path}: neither a file nor a folder, but a pipe, a socket or a device")
+        return read_image(self.path)
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whoever reads it says what is wrong
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 class Images(Protocol):

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -101,8 +102,7 @@ async def _work(options: argparse.Namespace, job: Job, output: Output, progress:
         run = Run(client, job, output, watch=(lambda _: None) if options.quiet else progress)
         working = asyncio.ensure_future(run.work())
         if os.name != "nt":  # on Windows, Ctrl-C comes as KeyboardInterrupt
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+            _stop_at_signals(working.cancel)
         try:
             await working
         except asyncio.CancelledError:
@@ -111,6 +111,21 @@ async def _work(options: argparse.Namespace, job: Job, output: Output, progress:
             if not options.quiet:
                 progress.close(run)
     return True
+
+
+def _stop_at_signals(stop: Callable[[], object]) -> None:
+    """Stop at the first signal, and let the second end the process: a read from a share that hangs cannot be stopped."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def heed() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stop()
+
+    for number in numbers:
+        loop.add_signal_handler(number, heed)
 
 
 def _work_on_cluster(options: argparse.Namespace, job: Job, output: Output, progress: Progress) -> bool:
