@@ -79,6 +79,46 @@ def test_a_parquet_file_gives_its_column_image(folder: Path) -> None:
     assert names(path) == ["b.jpg", "z.tiff"]
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (["b.jpg", None], "null in row 1"),
+        ([1, 2], "type int in row 0"),
+        ([b"b.jpg"], "type bytes in row 0"),
+        ([{"bytes": b"x", "path": "b.jpg"}], "type dict in row 0"),
+    ],
+)
+def test_a_parquet_column_of_something_else_says_so(folder: Path, column: list[object], said: str) -> None:
+    """A missing path was taken for a file called None, and pictures themselves, as some data sets hold them, for a name."""
+    path = folder / "list.parquet"
+    pq.write_table(pa.table({"image": column}), path)
+
+    with pytest.raises(errors.FileError, match=f"{said} of column image; expected a path"):
+        names(path)
+
+
+def test_pictures_of_phones_and_browsers_are_found(tmp_path: Path) -> None:
+    """Some no service takes; their rows say so, where leaving them out would say nothing."""
+    for name in ("a.HEIC", "b.avif", "c.jfif", "d.heif", "e.mp4"):
+        (tmp_path / name).touch()
+
+    assert names(tmp_path) == ["a.HEIC", "b.avif", "c.jfif", "d.heif"]
+
+
+def test_a_list_of_another_encoding_says_which_is_expected(folder: Path) -> None:
+    (folder / "list.txt").write_bytes("b.jpg\r\n".encode("utf-16"))
+
+    with pytest.raises(errors.FileError, match="expected a path a line, in UTF-8"):
+        names(folder / "list.txt")
+
+
+def test_empty_standard_input_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    with pytest.raises(errors.FileError, match="standard input: no image in it"):
+        names("-")
+
+
 def test_a_parquet_file_without_that_column_says_so(folder: Path) -> None:
     path = folder / "list.parquet"
     pq.write_table(pa.table({"path": ["b.jpg"]}), path)
@@ -102,7 +142,7 @@ def test_a_file_of_no_known_kind_says_what_would_be(folder: Path) -> None:
 
 def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
     """A run over nothing that reports success hides a wrong path."""
-    with pytest.raises(errors.FileError, match="no image"):
+    with pytest.raises(errors.FileError, match=r"no image in it; searched for .*\.png"):
         names(tmp_path)
 
 

@@ -90,9 +90,14 @@ def column(file: Path | BinaryIO, name: str, *, called: str) -> list[str]:
         called: What messages call the file.
 
     Raises:
-        FileError: Not a Parquet file, or without that column.
+        FileError: Not a Parquet file, without that column, or something else than texts is in it.
     """
-    return [str(row[name]) for row in _batches(file, [name], called)]
+    values = [row[name] for row in _batches(file, [name], called)]
+    for number, value in enumerate(values):
+        if not isinstance(value, str):
+            found = "null" if value is None else f"a value of type {type(value).__name__}"
+            raise FileError(f"{called}: {found} in row {number} of column {name}; expected a path in each")
+    return values
 
 
 def _batches(source: Path | BinaryIO, columns: list[str] | None, called: str) -> Iterator[Row]:

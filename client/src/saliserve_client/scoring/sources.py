@@ -17,12 +17,19 @@ from saliserve_client.files import printable
 from saliserve_client.images import ImageFile, read_image
 from saliserve_client.scoring import remote
 
-EXTENSIONS = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".jpe", ".jp2", ".png", ".pgm", ".ppm", ".tif", ".tiff", ".webp"}
+TAKEN = frozenset(
+    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pjp", ".pjpeg"}
+    | {".apng", ".png", ".tif", ".tiff", ".webp"}
 )
+NOT_TAKEN = frozenset({".avif", ".heic", ".heif", ".jp2", ".jxl", ".pgm", ".ppm"})
+"""Of these no service makes anything, but a picture of a phone that has no row would be missed by nobody."""
+
+EXTENSIONS = TAKEN | NOT_TAKEN
 """File names that count as images when a folder is searched. A list or pattern is taken as it is."""
 
 LISTS = frozenset({".txt", ".list", ".lst"})
+
+EXPECTED = "expected a path a line, in UTF-8"
 
 
 @dataclass(frozen=True)
@@ -90,14 +97,14 @@ class Source:
             found = True
             yield item
         if not found:
-            raise FileError(f"{self.given}: no image in it")
+            raise FileError(f"{_called(self.given)}: no image in it{_hint(self.given)}")
 
     @cached_property
     def _standard_input(self) -> list[str]:
         try:
             return sys.stdin.read().splitlines()
         except UnicodeDecodeError as error:
-            raise FileError(f"standard input: cannot be read as a list: {error}") from error
+            raise FileError(f"standard input: cannot be read as a list: {error}; {EXPECTED}") from error
 
     def _found(self) -> Iterator[Item]:
         if remote.is_address(self.given):
@@ -207,10 +214,19 @@ def _text(path: Path) -> str:
         raise FileError(f"{path}: cannot be read as a list: {error}") from error
 
 
+def _called(given: str) -> str:
+    return "standard input" if given == "-" else given
+
+
+def _hint(given: str) -> str:
+    """Say what would be one, where a folder was searched."""
+    return f"; searched for {', '.join(sorted(TAKEN))}" if Path(given).is_dir() else ""
+
+
 def _decoded(data: bytes, path: Path | str) -> str:
     try:
         return data.decode(
             "utf-8-sig"
         )  # Windows' editors begin with a mark that is no part of the first name
     except UnicodeDecodeError as error:
-        raise FileError(f"{path}: cannot be read as a list: {error}") from error
+        raise FileError(f"{path}: cannot be read as a list: {error}; {EXPECTED}") from error
