@@ -232,8 +232,10 @@ def test_an_answer_of_another_shape_names_the_field() -> None:
 
 
 def test_a_missing_certificate_file_is_named() -> None:
-    with pytest.raises(errors.FileError, match="no-such-authority"):
+    with pytest.raises(errors.FileError, match=r"^TLS files cannot be used: no-such-authority\.pem: \["):
         Client("https://host", verify="no-such-authority.pem")
+    with pytest.raises(errors.FileError, match=r"^TLS files cannot be used: cert\.pem, key\.pem: \["):
+        Client("https://host", certificate=("cert.pem", "key.pem"))
 
 
 def test_tls_is_checked_unless_told_otherwise() -> None:

@@ -80,7 +80,9 @@ class Connection:
         try:
             return self._context()
         except (OSError, ssl.SSLError) as error:
-            raise FileError(f"TLS files {self.verify} {self.certificate}: {error}") from error
+            brought = [] if isinstance(self.verify, bool) else [self.verify]
+            named = ", ".join(str(path) for path in (*brought, *(self.certificate or ())))
+            raise FileError(f"TLS files cannot be used: {named}: {error}") from error
 
     def _context(self) -> ssl.SSLContext:
         if isinstance(self.verify, bool):

@@ -166,6 +166,8 @@ def test_the_readme_lists_the_exit_codes_as_they_are() -> None:
         ("--concurrency", "0", "0 is less than 1"),
         ("--timeout", "-1", "'-1' is no number of seconds above 0"),
         ("--patience", "nan", "'nan' is no number of seconds above 0"),
+        ("--timeout", "1e30", "'1e30' is no number of seconds above 0 and up to 1000000"),
+        ("--retries", "-1", "'-1' is no whole number of at least 0"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_2(

@@ -13,6 +13,9 @@ URL_VARIABLE = "SALISERVECLIENT_URL"
 KEY_VARIABLE = "SALISERVECLIENT_API_KEY"
 """Named apart from the service's own settings, ``SALISERVE_*``, of which it accepts none it does not know."""
 
+LONGEST_S = 1e6
+"""Eleven days; the system's own clocks overflow at 300 years."""
+
 
 def connection_options() -> argparse.ArgumentParser:
     """Make the parent parser of every command that calls the service."""
@@ -35,7 +38,7 @@ def connection_options() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--retries",
-        type=int,
+        type=attempts,
         default=3,
         metavar="N",
         help="further attempts when it is busy or away; score has --patience for its images",
@@ -54,15 +57,28 @@ def seconds(text: str) -> float:
     """Read a time span of a command line.
 
     Raises:
-        ArgumentTypeError: No number, not positive, or endless.
+        ArgumentTypeError: No number, not positive, or longer than anybody waits.
     """
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not (0 < number < math.inf):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    if not (0 < number <= LONGEST_S):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds above 0 and up to {LONGEST_S:.0f}"
+        )
     return number
+
+
+def attempts(text: str) -> int:
+    """Read a number of further attempts.
+
+    Raises:
+        ArgumentTypeError: No whole number, or less than 0.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return int(text)
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
