@@ -153,7 +153,7 @@ def test_other_options_on_the_same_table_are_refused(server: Server, photos: Pat
 
 def test_progress_counts_the_images_of_this_start(server: Server, photos: Path, tmp_path: Path) -> None:
     """Six images in the table, then a list of three, one of which it knows: it said 8/3, and that it went on after 6."""
-    first, second, out = photos / "first.txt", photos / "second.txt", tmp_path / "out.jsonl"
+    first, second, out = photos / "first.txt", photos / "second.txt", tmp_path / "the table.jsonl"
     first.write_text("broken.png\ngone.png\n" + "".join(f"{number:04}.png\n" for number in range(4)))
     second.write_text("0003.png\n0004.png\n0005.png\n")
     assert score(server, first, out).returncode == SOME_FAILED
@@ -165,6 +165,7 @@ def test_progress_counts_the_images_of_this_start(server: Server, photos: Path, 
     assert f"goes on after 1 of 3 images; it also holds 5 that are not in {second}\n" in finished.stderr
     assert " 3/3 " in finished.stderr
     assert " 0 failed " in finished.stderr
+    assert f"saliserve report '{out}'" in finished.stdout
     assert lines(out) == 8
 
 

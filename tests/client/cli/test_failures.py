@@ -249,3 +249,32 @@ def test_names_that_standard_output_has_no_letters_for_are_escaped(table: Path, 
     assert (as_json.returncode, as_json.stderr) == (0, b"")
     assert b"caf\\xe9-" in plain.stdout
     assert json.loads(as_json.stdout)["page"] == f"{odd}.html"
+
+
+def test_an_output_that_cannot_be_is_8_before_anything_is_asked(
+    capsys: pytest.CaptureFixture[str], picture: Path
+) -> None:
+    """An explanation of minutes was thrown away for it; nobody listens where this one would be asked for."""
+    code, _, said = run(capsys, "explain", picture, "--out", picture, "--url", NOWHERE)
+
+    assert (code, said) == (8, f"saliserve: {picture}: cannot be written: File exists\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["--maps", "maps"], "--maps"),
+        (["--overlays", "overlays", "--method", "rise"], "--method, --overlays"),
+        (["--parameter", "masks=100", "--receipt", "full"], "--parameter, --receipt"),
+    ],
+)
+def test_what_a_prediction_alone_has_no_use_for_is_2(
+    capsys: pytest.CaptureFixture[str], picture: Path, given: list[str], named: str
+) -> None:
+    """`--predict-only --overlays o` ended well, and no overlay was there."""
+    out = picture.with_name("o.jsonl")
+
+    code, _, said = run(capsys, "score", picture, "--out", out, "--predict-only", "--url", NOWHERE, *given)
+
+    assert code == 2
+    assert f"{named} would do nothing" in said

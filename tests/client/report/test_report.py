@@ -179,6 +179,28 @@ def test_a_picture_in_a_folder_whose_name_is_no_utf8_is_linked(tmp_path: Path) -
     assert 'src="caf%E9/a.gif"' in (tmp_path / "out.jsonl.html").read_text("utf-8")
 
 
+def test_a_run_that_is_not_complete_names_its_rows_so_far(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Parquet table is written at the end."""
+    journal = write(tmp_path / "out.parquet.journal.jsonl", row("a.jpg"))
+
+    assert main(["report", str(tmp_path / "out.parquet")]) == 3
+
+    assert f"not complete; {journal} holds its rows so far" in capsys.readouterr().err
+
+
+def test_a_broken_manifest_costs_only_the_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write(tmp_path / "out.jsonl", row("a.jpg"))
+    table.with_name("out.jsonl.manifest.json").write_text("{")
+
+    assert main(["report", str(table)]) == 0
+
+    assert "out.jsonl.manifest.json: cannot be read; pictures are looked for by" in capsys.readouterr().err
+
+
 def test_a_table_of_predictions_alone_has_a_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,13 @@ def predict_options(options: argparse.Namespace) -> dict[str, Any]:
     return _given(options, PREDICT)
 
 
+def beyond_predictions(options: argparse.Namespace) -> list[str]:
+    """Name what was given that a prediction alone has no use for."""
+    given = set(explain_options(options)) | {name for name in ("maps", "overlays") if getattr(options, name)}
+    names = ("parameter" if name == "parameters" else name for name in given - set(PREDICT))
+    return sorted(f"--{name.replace('_', '-')}" for name in names)
+
+
 def evaluate_options(options: argparse.Namespace) -> dict[str, Any]:
     """Take what ``evaluate`` takes."""
     return _given(options, BROUGHT)

@@ -8,6 +8,7 @@ from pathlib import Path
 from saliserve_client.errors import FileError
 from saliserve_client.scoring import parquet
 from saliserve_client.scoring.journal import Row, whole_lines
+from saliserve_client.scoring.output import journal_path
 from saliserve_client.scoring.rows import COLUMNS
 
 NEEDED = ("image", "status")
@@ -28,7 +29,8 @@ def read_table(path: Path) -> Iterator[Row]:
         MissingPackageError: It is Parquet and pyarrow is not installed.
     """
     if not path.is_file():
-        raise FileError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; expected a scored table")
+        kind = "a folder" if path.is_dir() else "no such file"
+        raise FileError(f"{path}: {kind}; expected a scored table{_hint(path)}")
     rows = parquet.read(path) if path.suffix == ".parquet" else (entry.row for entry in whole_lines(path))
     nothing = dict.fromkeys(column.name for column in COLUMNS)
     found = False
@@ -38,6 +40,12 @@ def read_table(path: Path) -> Iterator[Row]:
         yield {**nothing, **row}
     if not found:
         raise FileError(f"{path}: no rows in it; expected a table that `saliserve score` wrote")
+
+
+def _hint(path: Path) -> str:
+    """Name the rows that a run which has not come to its end has so far."""
+    journal = journal_path(path)
+    return f". The run is not complete; {journal} holds its rows so far" if journal.is_file() else ""
 
 
 def _check(row: Row, path: Path) -> None:

@@ -111,13 +111,13 @@ def read_manifest(path: Path) -> RunManifest | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not a run manifest: {error}") from error
+        raise RunError(f"{path}: not a run manifest: {error}; choose another --out") from error
     if not isinstance(values, dict) or values.get("format_version") != FORMAT_VERSION:
         raise RunError(f"{path}: not a run manifest of format {FORMAT_VERSION}; choose another --out")
     try:
         return RunManifest(**{**values, "models": tuple(values["models"])})
     except (KeyError, TypeError) as error:
-        raise RunError(f"{path}: not a run manifest of this client: {error}") from error
+        raise RunError(f"{path}: not a run manifest of this client: {error}; choose another --out") from error
 
 
 def now() -> str:

@@ -13,12 +13,15 @@ from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import OK
 from saliserve_client.cli.waiting import Waiting
 from saliserve_client.clients import Client
-from saliserve_client.files import write_json, write_whole
+from saliserve_client.files import write_json, write_whole, writing
 from saliserve_client.results import Explanation
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Classify, explain and measure; write overlay, map and answer if a folder is given."""
+    if options.out is not None:
+        with writing(options.out):  # now: an answer may take minutes
+            options.out.mkdir(parents=True, exist_ok=True)
     with Client(**settings(options)) as client:
         begin_s = time.perf_counter()
         with Waiting() as waiting:

@@ -9,7 +9,7 @@ from saliserve_client.cli import tables
 from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import OK
 from saliserve_client.dataset.compare import Comparison, compare
-from saliserve_client.errors import FileError
+from saliserve_client.errors import FileError, RunError
 from saliserve_client.files import printable
 from saliserve_client.report.page import Pictures, write_page
 from saliserve_client.report.summary import Summary, summarise
@@ -21,13 +21,24 @@ from saliserve_client.scoring.output import manifest_path
 def run(options: argparse.Namespace, console: Console) -> int:
     """Write the page and print its totals."""
     page = options.out or options.table.with_name(f"{options.table.name}.html")
-    manifest = read_manifest(manifest_path(options.table))
+    manifest = _manifest(options.table, console)
     summary = summarise(read_table(options.table), worst=options.worst)
     comparison = _comparison(options.table)
     write_page(page, printable(options.table.name), summary, _pictures(options, manifest, page), comparison)
     outcome = None if comparison is None or len(comparison.names) == 1 else comparison.outcome
     console.result({**_told(summary), "outcome": outcome, "page": str(page)}, _lines(summary, page))
     return OK
+
+
+def _manifest(table: Path, console: Console) -> RunManifest | None:
+    """Read what says where the pictures are; a report can do without."""
+    try:
+        return read_manifest(manifest_path(table))
+    except RunError:
+        console.note(
+            f"{manifest_path(table)}: cannot be read; pictures are looked for by --images and --overlays alone"
+        )
+        return None
 
 
 def _comparison(table: Path) -> Comparison | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from saliserve_client.cli import tables
-from saliserve_client.cli.asked import explain_options, predict_options
+from saliserve_client.cli.asked import beyond_predictions, explain_options, predict_options
 from saliserve_client.cli.connect import settings
 from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import INTERRUPTED, OK, SOME_FAILED
@@ -72,6 +73,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
 def _check(options: argparse.Namespace) -> None:
     if options.engine != "ray" and options.bundles is not None:
         raise OptionError("--bundles is for --engine ray; without it a service is asked, at --url")
+    unused = beyond_predictions(options) if options.predict_only else []
+    if unused:
+        raise OptionError(
+            f"{', '.join(unused)} would do nothing: --predict-only explains nothing; leave one of them out"
+        )
     for option, folder in (("--maps", options.maps), ("--overlays", options.overlays)):
         if folder is not None and _is_searched(folder, options.images):
             raise OptionError(
@@ -173,6 +179,6 @@ def _summary(options: argparse.Namespace, output: Output) -> list[str]:
             ("table", [str(options.out)]),
             ("rows", tables.aligned(counts) if counts else ["none"]),
             ("verdicts", tables.aligned(verdicts) if verdicts else []),
-            ("next", [f"saliserve report {options.out}"]),
+            ("next", [f"saliserve report {shlex.quote(str(options.out))}"]),
         ]
     )
