@@ -65,6 +65,9 @@ BROKEN = (
 """What Pillow's parsers raise on bytes that lie about themselves; it promises no class of its own.
 Warnings are among them only where somebody has turned them into errors."""
 
+_PHONE_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"})
+"""Of ISO base media files that hold pictures; registered at mp4ra.org. A film has others."""
+
 _SIGNATURES = (
     b"\xff\xd8\xff",
     b"\x89PNG\r\n\x1a\n",
@@ -225,9 +228,13 @@ def _refuse_header(data: bytes) -> ImageError:
             "Check that the upload is complete.",
             where="image",
         )
+    found = (
+        "the file is HEIC or AVIF, as phones write it, which is not accepted"
+        if data[4:8] == b"ftyp" and data[8:12] in _PHONE_BRANDS
+        else f"the file begins with {data[:8].hex(' ')}, as no accepted format does"
+    )
     return ImageFormatError(
-        f"the file begins with {data[:8].hex(' ')}, as no accepted format does. "
-        f"Expected one of {', '.join(FORMATS)}; the content counts, not the name.",
+        f"{found}. Expected one of {', '.join(FORMATS)}; the content counts, not the name.",
         where="image",
     )
 

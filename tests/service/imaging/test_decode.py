@@ -224,6 +224,16 @@ def test_bytes_of_no_accepted_format(data: bytes) -> None:
         decode(data, LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("brand", "said"),
+    [(b"heic", "is HEIC or AVIF"), (b"avif", "is HEIC or AVIF"), (b"isom", "begins with 00 00 00 18")],
+)
+def test_a_phones_own_format_is_named(brand: bytes, said: str) -> None:
+    """The most usual picture that is refused; eight bytes in hexadecimal tell its owner nothing. The last is a film."""
+    with pytest.raises(ImageFormatError, match=said):
+        decode(b"\0\0\0\x18ftyp" + brand + bytes(100), LIMITS)
+
+
 @pytest.mark.parametrize("name", ["PPM", "ICO", "EPS", "TGA", "JPEG2000"])
 def test_a_sound_file_of_another_format_is_refused(name: str) -> None:
     """Pillow could read each of them; every parser more is one more to be attacked."""
