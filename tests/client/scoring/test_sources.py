@@ -112,6 +112,37 @@ def test_a_list_of_another_encoding_says_which_is_expected(folder: Path) -> None
         names(folder / "list.txt")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_only_line_ends_end_a_line(folder: Path, end: str) -> None:
+    """Python takes ten characters for line ends, and names copied from a page hold some of them."""
+    odd = ["next\x85line.jpg", "line\u2028separator.jpg", "form\x0cfeed.jpg"]
+    (folder / "list.txt").write_bytes(end.join(odd).encode())
+
+    assert names(folder / "list.txt") == odd
+
+
+def test_a_list_with_null_bytes_says_what_is_expected(folder: Path) -> None:
+    """`find -print0`: one name of all of them, and a table of one failure."""
+    (folder / "list.txt").write_bytes(b"b.jpg\0z.tiff\0")
+
+    with pytest.raises(errors.FileError, match="null bytes in it; expected a path a line"):
+        names(folder / "list.txt")
+
+
+def test_a_mark_before_standard_input_is_no_part_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffb.jpg\n"))
+
+    assert names("-") == ["b.jpg"]
+
+
+def test_an_empty_name_is_not_the_present_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`saliserve score "$FOLDER"` where nobody has set it."""
+    monkeypatch.chdir(folder)
+
+    with pytest.raises(errors.FileError, match="no images are named"):
+        names("")
+
+
 def test_empty_standard_input_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
 

@@ -16,6 +16,7 @@ from saliserve_client.errors import FileError
 from saliserve_client.files import printable
 from saliserve_client.images import ImageFile, read_image
 from saliserve_client.scoring import remote
+from saliserve_client.scoring.lists import EXPECTED, decoded, lines, read_list
 
 TAKEN = frozenset(
     {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pjp", ".pjpeg"}
@@ -28,8 +29,6 @@ EXTENSIONS = TAKEN | NOT_TAKEN
 """File names that count as images when a folder is searched. A list or pattern is taken as it is."""
 
 LISTS = frozenset({".txt", ".list", ".lst"})
-
-EXPECTED = "expected a path a line, in UTF-8"
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Source:
     @cached_property
     def _standard_input(self) -> list[str]:
         try:
-            return sys.stdin.read().splitlines()
+            return lines(sys.stdin.read(), "standard input")
         except UnicodeDecodeError as error:
             raise FileError(f"standard input: cannot be read as a list: {error}; {EXPECTED}") from error
 
@@ -110,6 +109,8 @@ class Source:
         if remote.is_address(self.given):
             return _at(self.given)
         path = Path(self.given)
+        if not self.given:
+            raise FileError("no images are named: an empty name is no folder, list or pattern")
         if self.given == "-":
             return _listed(self._standard_input, Path())
         if path.is_dir():
@@ -137,8 +138,7 @@ def _from_file_at(address: str) -> Iterator[Item]:
     name = PurePosixPath(address)
     suffix = name.suffix.lower()
     if suffix in LISTS:
-        lines = _decoded(remote.content(address).read(), address).splitlines()
-        return _listed(lines, remote.parent(address))
+        return _listed(decoded(remote.content(address).read(), address), remote.parent(address))
     if suffix == ".parquet":
         from saliserve_client.scoring.parquet import column  # noqa: PLC0415 - pyarrow is optional
 
@@ -174,7 +174,7 @@ def _unreadable(error: OSError) -> None:
 def _from_file(path: Path) -> Iterator[Item]:
     suffix = path.suffix.lower()
     if suffix in LISTS:
-        return _listed(_text(path).splitlines(), path.parent)
+        return _listed(read_list(path), path.parent)
     if suffix == ".parquet":
         from saliserve_client.scoring.parquet import column  # noqa: PLC0415 - pyarrow is optional
 
@@ -184,9 +184,9 @@ def _from_file(path: Path) -> Iterator[Item]:
     raise FileError(f"{path}: neither a folder nor a list (.txt) nor an image")
 
 
-def _listed(lines: list[str], folder: Path | str) -> Iterator[Item]:
+def _listed(paths: list[str], folder: Path | str) -> Iterator[Item]:
     """Paths in a list are relative to the list's folder, so that both can move together."""
-    names = (line.strip() for line in lines)
+    names = (path.strip() for path in paths)
     return _once(
         Item(printable(name), _joined(folder, name)) for name in names if name and not name.startswith("#")
     )
@@ -207,13 +207,6 @@ def _joined(folder: Path | str, name: str) -> Path | str:
     return folder / name if isinstance(folder, Path) else f"{folder}/{name}"
 
 
-def _text(path: Path) -> str:
-    try:
-        return _decoded(path.read_bytes(), path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read as a list: {error}") from error
-
-
 def _called(given: str) -> str:
     return "standard input" if given == "-" else given
 
@@ -221,12 +214,3 @@ def _called(given: str) -> str:
 def _hint(given: str) -> str:
     """Say what would be one, where a folder was searched."""
     return f"; searched for {', '.join(sorted(TAKEN))}" if Path(given).is_dir() else ""
-
-
-def _decoded(data: bytes, path: Path | str) -> str:
-    try:
-        return data.decode(
-            "utf-8-sig"
-        )  # Windows' editors begin with a mark that is no part of the first name
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: cannot be read as a list: {error}; {EXPECTED}") from error
