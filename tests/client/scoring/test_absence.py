@@ -1,14 +1,17 @@
 """A file that cannot be read has a row; a source that is gone stops the run, and what it held is scored later."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
-from saliserve_client import errors
+from saliserve_client import AsyncClient, errors
 from saliserve_client.scoring.absence import MOST_AT_FIRST
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.sources import Item, Source
+from saliserve_client.scoring.worker import ROW, STOP, Worker
 
 from tests.client.scoring.stand_in import Service, rows, score
 
@@ -135,3 +138,21 @@ def test_only_a_failed_row_gives_no_witness(job: Job) -> None:
     score(listed(job, *GONE[:6]), Service())
 
     assert len(rows(job.out)) == 6
+
+
+def test_a_worker_remembers_what_it_could_read_in_earlier_batches(job: Job, photos: Path) -> None:
+    """Of Ray's, whose machine loses the share between two batches, the second of which is small."""
+
+    def connect() -> AsyncClient:
+        http = httpx2.AsyncClient(base_url="http://service", transport=httpx2.MockTransport(Service()))
+        return AsyncClient(http=http)
+
+    worker = Worker(job, connect)
+    done = worker({"image": ["a", "b"], "path": [os.fsencode(photos / name) for name in ALL[:2]]})
+    photos.rename(photos.with_name("elsewhere"))
+    stopped = worker({"image": ["c"], "path": [os.fsencode(photos / ALL[2])]})
+    worker._loop.close()
+
+    assert done[STOP] == [None, None]
+    assert stopped[ROW] == [None]
+    assert b"Is the folder or share still there?" in (stopped[STOP][0] or b"")

@@ -72,11 +72,7 @@ class Absence:
     def _gone(self) -> FileError:
         number = len(self._held)
         images = "an image" if number == 1 else f"{number} images in a row"
-        before = (
-            ""
-            if self._witness is None
-            else f", nor can {self._witness.image} any more, which could be before"
-        )
+        before = "" if self._witness is None else f", nor can {self._witness.image}, which could be before"
         return FileError(
             f"{images} cannot be read{before}. Is the folder or share still there? What has no row yet is scored when "
             f"the same command is started again. The last: {self._held[-1][1].detail}"
