@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import re
@@ -225,3 +226,42 @@ def test_a_table_without_what_every_answer_has_is_refused(
 
     said = capsys.readouterr().err
     assert f"nothing in {missing} of the row of a.jpg; expected a table that `saliserve score` wrote" in said
+
+
+@pytest.mark.parametrize("command", ["report", "compare"])
+@pytest.mark.parametrize("name", ["out.jsonl", f"{'long' * 100}.jsonl", "out.parquet"])
+def test_a_table_that_cannot_be_read_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    name: str,
+) -> None:
+    """Not permitted, of a name that no file can have, or with bytes changed in the middle."""
+    table = tmp_path / name
+    if name == "out.jsonl":
+        write(table, row("a.jpg"))
+        monkeypatch.setattr(Path, "open", refuse)
+    elif name == "out.parquet":
+        parquet.write(table, [row(f"{number}.jpg") for number in range(100)])
+        whole = table.read_bytes()
+        table.write_bytes(whole[:4] + bytes(200) + whole[204:])
+
+    assert main([command, str(table)]) == 3
+
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{name}: cannot be read: " in said or f"{name}: broken, or cut short: " in said
+
+
+def refuse(*_: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_picture_that_cannot_be_read_is_not_found(tmp_path: Path) -> None:
+    """Not permitted, or as here of a name that no file can have."""
+    table = write(tmp_path / "out.jsonl", row("long" * 100, verdict="mixed"))
+
+    assert main(["report", str(table), "--images", str(tmp_path)]) == 0
+
+    assert "picture not found" in (tmp_path / "out.jsonl.html").read_text("utf-8")

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 from pathlib import Path
@@ -162,6 +163,23 @@ def test_a_parquet_file_without_that_column_says_so(folder: Path) -> None:
 def test_what_is_not_there_says_so(tmp_path: Path, given: str) -> None:
     with pytest.raises(errors.FileError, match="nowhere"):
         names(tmp_path / given)
+
+
+@pytest.mark.parametrize("name", ["long" * 100, "long" * 100 + "*"])
+def test_a_name_that_no_file_can_have_says_so(name: str) -> None:
+    """The same way as one below a folder that may not be looked into."""
+    with pytest.raises(errors.FileError, match=r"File name too long|no image in it"):
+        names(name)
+
+
+def test_a_folder_that_may_not_be_looked_into_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+
+    with pytest.raises(errors.FileError, match=r"photos: cannot be read: Permission denied"):
+        names(folder)
 
 
 def test_a_file_of_no_known_kind_says_what_would_be(folder: Path) -> None:

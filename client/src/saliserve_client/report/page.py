@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -42,8 +43,9 @@ class Pictures:
     def show(self, row: Row) -> str:
         """Show the overlay, or the image itself, or say that neither is there."""
         for path in self._paths(row):
-            if path.is_file():
-                return f'<img loading="lazy" alt="{escape(row["image"], quote=True)}" src="{self._address(path)}">'
+            with suppress(OSError):  # gone, not permitted, or a name that no file can have
+                if path.is_file():
+                    return f'<img loading="lazy" alt="{escape(row["image"], quote=True)}" src="{self._address(path)}">'
         return '<div class="none">picture not found</div>'
 
     def _paths(self, row: Row) -> list[Path]:

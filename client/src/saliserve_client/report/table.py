@@ -28,10 +28,10 @@ def read_table(path: Path) -> Iterator[Row]:
         FileError: No such table, or not one that ``score`` wrote.
         MissingPackageError: It is Parquet and pyarrow is not installed.
     """
-    if not path.is_file():
+    if not _is_file(path):
         kind = "a folder" if path.is_dir() else "no such file"
         raise FileError(f"{path}: {kind}; expected a scored table{_hint(path)}")
-    rows = parquet.read(path) if path.suffix == ".parquet" else (entry.row for entry in whole_lines(path))
+    rows = parquet.read(path) if path.suffix == ".parquet" else _lines(path)
     nothing = dict.fromkeys(column.name for column in COLUMNS)
     found = False
     for row in rows:
@@ -40,6 +40,21 @@ def read_table(path: Path) -> Iterator[Row]:
         yield {**nothing, **row}
     if not found:
         raise FileError(f"{path}: no rows in it; expected a table that `saliserve score` wrote")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _lines(path: Path) -> Iterator[Row]:
+    try:
+        for entry in whole_lines(path):
+            yield entry.row
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _hint(path: Path) -> str:

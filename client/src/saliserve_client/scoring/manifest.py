@@ -110,7 +110,9 @@ def read_manifest(path: Path) -> RunManifest | None:
         values = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}; choose another --out") from error
+    except ValueError as error:
         raise RunError(f"{path}: not a run manifest: {error}; choose another --out") from error
     if not isinstance(values, dict) or values.get("format_version") != FORMAT_VERSION:
         raise RunError(f"{path}: not a run manifest of format {FORMAT_VERSION}; choose another --out")

@@ -110,8 +110,12 @@ def _batches(source: Path | BinaryIO, columns: list[str] | None, called: str) ->
     if missing:
         raise FileError(f"{called}: no column {', '.join(sorted(missing))} in it")
     with file:
-        for batch in file.iter_batches(columns=columns):
-            yield from batch.to_pylist()
+        batches = file.iter_batches(columns=columns)
+        try:
+            for batch in batches:
+                yield from batch.to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise FileError(f"{called}: broken, or cut short: {error}") from error
 
 
 def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -106,6 +106,12 @@ class Source:
             raise FileError(f"standard input: cannot be read as a list: {error}; {EXPECTED}") from error
 
     def _found(self) -> Iterator[Item]:
+        try:
+            return self._looked_for()
+        except OSError as error:
+            raise FileError(f"{self.given}: cannot be read: {error.strerror or error}") from error
+
+    def _looked_for(self) -> Iterator[Item]:
         if remote.is_address(self.given):
             return _at(self.given)
         path = Path(self.given)

@@ -21,8 +21,8 @@ from saliserve_client.scoring.output import manifest_path
 def run(options: argparse.Namespace, console: Console) -> int:
     """Write the page and print its totals."""
     page = options.out or options.table.with_name(f"{options.table.name}.html")
-    manifest = _manifest(options.table, console)
     summary = summarise(read_table(options.table), worst=options.worst)
+    manifest = _manifest(options.table, console)
     comparison = _comparison(options.table)
     write_page(page, printable(options.table.name), summary, _pictures(options, manifest, page), comparison)
     outcome = None if comparison is None or len(comparison.names) == 1 else comparison.outcome

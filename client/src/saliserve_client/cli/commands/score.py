@@ -89,7 +89,10 @@ def _check(options: argparse.Namespace) -> None:
 def _is_searched(folder: Path, images: str) -> bool:
     """Tell whether a search of the images would find what is written to a folder."""
     source = Path(images)
-    return source.is_dir() and folder.resolve().is_relative_to(source.resolve())
+    try:
+        return source.is_dir() and folder.resolve().is_relative_to(source.resolve())
+    except OSError:  # whoever reads it says what is wrong
+        return False
 
 
 def _before(job: Job, output: Output) -> Counter[str]:
