@@ -192,14 +192,24 @@ def test_a_service_behind_a_path_is_reached(url: str) -> None:
     assert str(seen[0].url) == url.rstrip("/") + "/v1/models"
 
 
-def test_a_name_that_is_no_path_segment_stays_one() -> None:
-    """A model named `../../livez` must not reach another route."""
+@pytest.mark.parametrize("name", ["../../livez", "..", ".", "", "a/b", "a\nb"])
+def test_a_name_that_is_no_path_segment_is_no_model(name: str) -> None:
+    """It reached another route, or none, of which the client said that the service is of another version."""
+    handler, seen = sequence()
+
+    with pytest.raises(errors.UnknownModelError, match="no model is named"):
+        mocked(handler, [], Retry()).model(name)
+
+    assert not seen
+
+
+def test_a_name_with_signs_of_addresses_in_it_stays_one() -> None:
     handler, seen = sequence(httpx2.Response(418, json={}))
 
     with pytest.raises(errors.SaliserveError):
-        mocked(handler, [], Retry()).model("../../livez")
+        mocked(handler, [], Retry()).model("a?b#c%2F")
 
-    assert seen[0].url.raw_path == b"/v1/models/..%2F..%2Flivez"
+    assert seen[0].url.raw_path == b"/v1/models/a%3Fb%23c%252F"
 
 
 def test_nothing_listening_is_unreachable_and_names_the_address() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 from urllib.parse import quote
 
 from saliserve_client import answers, arrays
-from saliserve_client.errors import FileError, OptionError
+from saliserve_client.errors import FileError, OptionError, UnknownModelError
 from saliserve_client.exchange import Exchange, Part
 from saliserve_client.images import ImageFile, ImageSource, read_image
 from saliserve_client.results import EncodedMap, Evaluation, Explanation, Model, Prediction, Progress
@@ -229,8 +229,12 @@ def model(name: str, *, version: str | None = None) -> Exchange[Model]:
         version: Of that model; its newest without it.
 
     Raises:
-        UnknownModelError: No such model.
+        UnknownModelError: No such model; or no model can have that name, which would lead to another route.
     """
+    if name in {"", ".", ".."} or "/" in name or not name.isprintable():
+        raise UnknownModelError(
+            f"no model is named {name!r}; ask for all of them without a name", where="name"
+        )
     query = "" if version is None else f"?version={quote(version, safe='')}"
     return Exchange("GET", f"v1/models/{quote(name, safe='')}{query}", answers.model)
 

@@ -265,3 +265,14 @@ def test_a_picture_that_cannot_be_read_is_not_found(tmp_path: Path) -> None:
     assert main(["report", str(table), "--images", str(tmp_path)]) == 0
 
     assert "picture not found" in (tmp_path / "out.jsonl.html").read_text("utf-8")
+
+
+def test_a_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`saliserve report out.jsonl --out out.jsonl` left HTML where hours of scoring had been."""
+    table = write(tmp_path / "out.jsonl", row("a.jpg"))
+    before = table.read_bytes()
+
+    assert main(["report", str(table), "--out", str(table)]) == 2
+
+    assert "let its name end in .html" in capsys.readouterr().err
+    assert table.read_bytes() == before

@@ -9,7 +9,7 @@ from saliserve_client.cli import tables
 from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import OK
 from saliserve_client.dataset.compare import Comparison, compare
-from saliserve_client.errors import FileError, RunError
+from saliserve_client.errors import FileError, OptionError, RunError
 from saliserve_client.files import printable
 from saliserve_client.report.page import Pictures, write_page
 from saliserve_client.report.summary import Summary, summarise
@@ -17,10 +17,16 @@ from saliserve_client.report.table import read_table
 from saliserve_client.scoring.manifest import RunManifest, read_manifest
 from saliserve_client.scoring.output import manifest_path
 
+PAGES = (".html", ".htm")
+
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Write the page and print its totals."""
     page = options.out or options.table.with_name(f"{options.table.name}.html")
+    if page.suffix.lower() not in PAGES:
+        raise OptionError(
+            f"--out {page}: the report is a page; let its name end in .html, so that it takes no table's place"
+        )
     summary = summarise(read_table(options.table), worst=options.worst)
     manifest = _manifest(options.table, console)
     comparison = _comparison(options.table)
