@@ -278,3 +278,18 @@ def test_what_a_prediction_alone_has_no_use_for_is_2(
 
     assert code == 2
     assert f"{named} would do nothing" in said
+
+
+@pytest.mark.parametrize("content", ['{"shapes": []}', "[1]", "no JSON"])
+def test_a_file_of_somebodys_own_is_not_written_over(
+    capsys: pytest.CaptureFixture[str], picture: Path, content: str
+) -> None:
+    """`saliserve explain photo.jpg --out .`, where photo.json holds what somebody drew by hand."""
+    own = picture.with_suffix(".json")
+    own.write_text(content)
+
+    code, _, said = run(capsys, "explain", picture, "--out", picture.parent, "--url", NOWHERE, "--retries", 0)
+
+    assert code == 8
+    assert said == f"saliserve: {own}: exists, and is no answer that explain wrote; choose another --out\n"
+    assert own.read_text() == content

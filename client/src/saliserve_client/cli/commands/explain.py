@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from saliserve_client.cli.console import Console
 from saliserve_client.cli.exits import OK
 from saliserve_client.cli.waiting import Waiting
 from saliserve_client.clients import Client
+from saliserve_client.errors import OutputError
 from saliserve_client.files import write_json, write_whole, writing
 from saliserve_client.results import Explanation
 
@@ -22,6 +24,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.out is not None:
         with writing(options.out):  # now: an answer may take minutes
             options.out.mkdir(parents=True, exist_ok=True)
+        _check_ours(options.out / f"{options.image.stem}.json")
     with Client(**settings(options)) as client:
         begin_s = time.perf_counter()
         with Waiting() as waiting:
@@ -35,6 +38,22 @@ def run(options: argparse.Namespace, console: Console) -> int:
     written = [] if options.out is None else write(answer, options.out, options.image.stem)
     console.result(answer.raw, lines(answer, round_trip_ms=round_trip_ms, written=written))
     return OK
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse to write over somebody's own file, as labelling programs lay one of this name beside a picture.
+
+    Raises:
+        OutputError: It is there, and no answer.
+    """
+    try:
+        known = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict) or "request_id" not in known:
+        raise OutputError(f"{path}: exists, and is no answer that explain wrote; choose another --out")
 
 
 def lines(answer: Explanation, *, round_trip_ms: float, written: list[Path]) -> list[str]:
