@@ -223,7 +223,7 @@ def test_nothing_listening_is_unreachable_and_names_the_address() -> None:
     assert "http://127.0.0.1:9" in raised.value.detail
 
 
-@pytest.mark.parametrize("page", [b"<html>hello</html>", b"[]", b"", b"\xff"])
+@pytest.mark.parametrize("page", [b"<html>hello</html>", b"[]", b"", b"\xff", b"[" * 100_000])
 def test_another_service_that_answers_200_is_recognised(page: bytes) -> None:
     handler, _ = sequence(httpx2.Response(200, content=page))
 

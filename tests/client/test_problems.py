@@ -49,7 +49,15 @@ def test_a_page_of_something_else_is_shown_in_the_message() -> None:
     assert "<h1>Apache</h1>" in error.detail
 
 
-@pytest.mark.parametrize("junk", [b"", b"[]", b"\xff\xfe", b'{"code": 7}', b"null"])
+def test_a_proxys_limit_is_the_pictures_fault() -> None:
+    """nginx takes 1 MB unless told otherwise: one large photo stopped a run over thousands, as of another service."""
+    error = problem(413, {}, b"<html>Request Entity Too Large</html>", now_s=0)
+
+    assert type(error) is errors.ImageTooLargeError
+    assert "a proxy before the service takes no request this large" in error.detail
+
+
+@pytest.mark.parametrize("junk", [b"", b"[]", b"[" * 100_000, b"\xff\xfe", b'{"code": 7}', b"null"])
 def test_no_body_breaks_the_reading(junk: bytes) -> None:
     """Proxies put anything in place of an answer."""
     assert type(problem(403, {}, junk, now_s=0)) is errors.UnexpectedAnswerError

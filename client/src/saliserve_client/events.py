@@ -119,7 +119,7 @@ def _problem(data: bytes) -> Reply:
 def _fields(data: bytes) -> Fields:
     try:
         values = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise UnexpectedAnswerError("an event of the stream holds no JSON object")

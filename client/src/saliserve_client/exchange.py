@@ -44,7 +44,7 @@ class Reply:
         """
         try:
             values = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
             raise UnexpectedAnswerError(

@@ -12,6 +12,7 @@ from saliserve_client.errors import (
     BY_CODE,
     AnswerTimeoutError,
     CapacityError,
+    ImageTooLargeError,
     RequestError,
     SaliserveError,
     UnexpectedAnswerError,
@@ -96,7 +97,7 @@ def _until(date: str, now_s: float) -> float:
 def _told(body: bytes) -> Mapping[str, object]:
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
@@ -110,15 +111,23 @@ NO_SUCH_ROUTE = frozenset({"not_found", "method_not_allowed"})
 """This client asks only for routes of its own contract, so a service without one has another."""
 
 
+BY_STATUS: Mapping[int, type[SaliserveError]] = {
+    413: ImageTooLargeError,  # of a proxy; the service's own has a code
+    429: CapacityError,
+    502: CapacityError,  # a gateway whose service restarts
+    503: CapacityError,
+    504: AnswerTimeoutError,  # the request went in, and its answer did not come out in time
+}
+"""What a status means that comes without a code known here."""
+
+
 def _class(code: str, status: int) -> type[SaliserveError]:
     if code in BY_CODE:
         return BY_CODE[code]
     if code in NO_SUCH_ROUTE:
         return VersionError
-    if status == 504:  # noqa: PLR2004 - the request went in, and its answer did not come out in time
-        return AnswerTimeoutError
-    if status in {429, 502, 503}:  # 502 is a gateway whose service restarts
-        return CapacityError
+    if status in BY_STATUS:
+        return BY_STATUS[status]
     if status >= 500:  # noqa: PLR2004 - where the service's own failures begin
         return SaliserveError
     return RequestError if code else UnexpectedAnswerError
@@ -127,6 +136,8 @@ def _class(code: str, status: int) -> type[SaliserveError]:
 def _foreign(status: int, headers: Mapping[str, str], body: bytes) -> str:
     if 300 <= status < 400:  # noqa: PLR2004 - redirections
         return f"HTTP {status}: moved to {headers.get('location', 'nowhere')}; give that address instead"
+    if status == 413:  # noqa: PLR2004 - content too large
+        return f"HTTP 413 with {excerpt(body)}: a proxy before the service takes no request this large. Raise its limit."
     return (
         f"HTTP {status} with {excerpt(body)} where a problem document is expected. "
         "Is this the address of a saliserve service?"
