@@ -230,7 +230,7 @@ def test_an_interrupted_run_says_how_to_go_on(server: Server, photos: Path, tmp_
 HANGING = """
 import pathlib, sys, threading
 from saliserve_client.cli import main
-from saliserve_client.scoring.sources import Item
+from saliserve_client.scoring.item import Item
 
 def hang(self):
     pathlib.Path("reading").touch()

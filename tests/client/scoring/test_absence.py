@@ -9,8 +9,9 @@ import httpx2
 import pytest
 from saliserve_client import AsyncClient, errors
 from saliserve_client.scoring.absence import MOST_AT_FIRST
+from saliserve_client.scoring.item import Item
 from saliserve_client.scoring.job import Job
-from saliserve_client.scoring.sources import Item, Source
+from saliserve_client.scoring.sources import Source
 from saliserve_client.scoring.worker import ROW, STOP, Worker
 
 from tests.client.scoring.stand_in import Service, rows, score

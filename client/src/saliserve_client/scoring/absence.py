@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from saliserve_client.errors import FileError, ImageError
-from saliserve_client.scoring.sources import Item
+from saliserve_client.scoring.item import Item
 
 MOST_AT_FIRST = 1_000
 """Held back while no image could be read: a list may begin with files that were deleted since it was made."""

@@ -20,9 +20,9 @@ from typing import Any
 
 from saliserve_client.errors import MissingPackageError, RunError, UnreachableError
 from saliserve_client.results import ModelIdentity
+from saliserve_client.scoring.item import Item
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.output import Output
-from saliserve_client.scoring.sources import Item
 from saliserve_client.scoring.worker import ROW, STOP, Connect, Worker
 
 LOCAL = "local"

@@ -7,50 +7,31 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from saliserve_client.clients import AsyncClient
 from saliserve_client.errors import (
-    AnswerTimeoutError,
     AuthenticationError,
-    CapacityError,
-    ConnectionLostError,
     FileError,
     ImageError,
     LocalError,
     OptionError,
     SaliserveError,
     UnexpectedAnswerError,
-    UnreachableError,
 )
-from saliserve_client.results import Explanation, ModelIdentity, Prediction
-from saliserve_client.retry import Retry
+from saliserve_client.results import Explanation, ModelIdentity
 from saliserve_client.scoring import rows
 from saliserve_client.scoring.absence import Absence
-from saliserve_client.scoring.gate import Gate
+from saliserve_client.scoring.asking import Asking, Failure
+from saliserve_client.scoring.item import Item
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.journal import Row
 from saliserve_client.scoring.pace import Pace
 from saliserve_client.scoring.pictures import write_pictures
 from saliserve_client.scoring.rows import Content
-from saliserve_client.scoring.sources import Item
-
-ONCE = Retry(attempts=1)
-"""The run repeats requests itself, because all of them must slow down together."""
-
-BACKOFF = Retry(first_s=0.5, longest_s=15.0)
-
-PASSING = (CapacityError, UnreachableError, ConnectionLostError, AnswerTimeoutError)
-"""The service's state, not the image's: wait and send it again."""
-
-STRIKES = (ConnectionLostError, AnswerTimeoutError)
-"""Of these, the ones that an image may cause; after some of them in a row it is to blame."""
 
 STOPPING = (AuthenticationError, UnexpectedAnswerError)
 """Every further image would fail in the same way."""
-
-LONGEST_PAUSE_S = 60.0
 
 
 class Sink(Protocol):
@@ -77,14 +58,6 @@ class Sink(Protocol):
     def original(self, sha256: str) -> Row | None:
         """Find the row of an image of this content."""
         ...
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """An image that cannot be scored, and how often it was sent."""
-
-    error: SaliserveError
-    attempts: int
 
 
 class Run:
@@ -117,12 +90,8 @@ class Run:
         self.output = output
         self.pace = pace or Pace(most=job.concurrency)
         self._absence = absence or Absence(most=job.breaker)
-        self._client = client
+        self._asking = Asking(client, job, self.pace, clock=clock, sleep=sleep)
         self._watch = watch
-        self._clock = clock
-        self._gate = Gate(self.pace, clock=clock, sleep=sleep)
-        self._answered_s = clock()
-        self._refusals = 0
         self._failures_in_a_row = 0
         self._being_scored: dict[str, asyncio.Future[None]] = {}
 
@@ -197,59 +166,17 @@ class Run:
             self._being_scored.pop(sha256).set_result(None)
 
     async def _scored(self, content: Content, data: bytes) -> Row:
-        answer = await self._answer(data)
-        if isinstance(answer, _Failure):
+        answer = await self._asking.about(data)
+        if isinstance(answer, Failure):
             self._judge(answer.error)
             return rows.failed(content, answer.error, attempts=answer.attempts)
-        result, attempts = answer
+        result = answer.result
         self._failures_in_a_row = 0
         self.output.admit(result.model)
-        row = rows.scored(content, result, attempts=attempts)
+        row = rows.scored(content, result, attempts=answer.attempts)
         if isinstance(result, Explanation) and (self.job.maps or self.job.overlays):
             row.update(await asyncio.to_thread(write_pictures, self.job, content.image, result))
         return row
-
-    async def _answer(self, data: bytes) -> tuple[Prediction | Explanation, int] | _Failure:
-        exchange = self.job.exchange(data)
-        attempts = strikes = cuts = 0
-        while True:
-            alone = cuts > 1
-            async with self._gate.passage(alone=alone):
-                attempts += 1
-                try:
-                    result: Prediction | Explanation = await self._client.perform(exchange, retry=ONCE)
-                except PASSING as error:
-                    strikes += isinstance(error, STRIKES)
-                    if strikes >= self.job.strikes:
-                        return _Failure(error, attempts)
-                    self._slow_down(error)
-                except SaliserveError as error:
-                    self._heard()
-                    return _Failure(error, attempts)
-                else:
-                    self._heard()
-                    if not self.job.is_cut_short(result):
-                        self.pace.accepted()
-                    elif self.pace.allowed > 1 and not alone:
-                        # Too many at a time for the deadline: the same image with fewer beside it, then with none. The
-                        # pace hears of an image once, or one that never makes it would slow all the others down.
-                        cuts += 1
-                        if cuts == 1:
-                            self.pace.refused(now_s=self._clock(), pause_s=0.0)
-                        continue
-                    return result, attempts
-
-    def _heard(self) -> None:
-        self._answered_s = self._clock()
-        self._refusals = 0
-
-    def _slow_down(self, error: SaliserveError) -> None:
-        now_s = self._clock()
-        if now_s - self._answered_s > self.job.patience_s:
-            raise error
-        self._refusals += 1
-        pause_s = (error.retry_after_s or 0.0) + BACKOFF.backoff_s(self._refusals)
-        self.pace.refused(now_s=now_s, pause_s=min(pause_s, LONGEST_PAUSE_S))
 
     def _judge(self, error: SaliserveError) -> None:
         """Stop where going on would only record the same failure for every image."""

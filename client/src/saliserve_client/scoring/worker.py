@@ -16,12 +16,12 @@ from saliserve_client.clients import AsyncClient
 from saliserve_client.errors import SaliserveError
 from saliserve_client.results import ModelIdentity
 from saliserve_client.scoring.absence import Absence
+from saliserve_client.scoring.item import Item
 from saliserve_client.scoring.job import Job
 from saliserve_client.scoring.journal import Row
 from saliserve_client.scoring.pace import Pace
 from saliserve_client.scoring.remote import is_address
 from saliserve_client.scoring.run import Run
-from saliserve_client.scoring.sources import Item
 
 Connect = Callable[[], AsyncClient]
 
