@@ -53,8 +53,8 @@ bench: $(TEST)/.ready $(PEERS:=/.ready)
 	$(TEST)/bin/python -m benchmarks.limit
 	$(TEST)/bin/python -m benchmarks.image_sizes
 	$(TEST)/bin/python -m benchmarks.engine_throughput
-	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam"
-	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam" --threads 1
+	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam" "explain, grad_cam, fast receipt"
+	$(TEST)/bin/python -m benchmarks.client_throughput --works predict "explain, grad_cam" "explain, grad_cam, fast receipt" --threads 1
 	$(TEST)/bin/python -m benchmarks.predict_beside_rise
 	$(TEST)/bin/python -m benchmarks.deadline
 	$(TEST)/bin/python -m benchmarks.rise_memory
