@@ -124,7 +124,8 @@ QUEUE_SECONDS = Histogram(
 )
 MICRO_BATCH = Histogram(
     "saliserve_micro_batch_passes",
-    "Passes of a micro-batch, by direction: forward, gradient, or features with their gradient.",
+    "Passes of a micro-batch, by direction: forward, incremental (what windows change), gradient, features with "
+    "theirs, guided, attention.",
     ("model", "direction"),
     buckets=_MICRO_BATCHES,
 )

@@ -92,7 +92,8 @@ def cut(model: ModelProto) -> Cut | None:
     Returns:
         None where nothing is gained: the first operators already look at everything.
     """
-    known, local = Known.of(model), local_operators(model)
+    known = Known.of(model)
+    local = local_operators(model, known)
     _, height, width = known.shapes["image"]
     down, right = Axis.down(height, local.values()), Axis.right(width, local.values())
     tall, wide = _grown(down, _usual(height)), _grown(right, _usual(width))

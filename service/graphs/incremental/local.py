@@ -81,16 +81,16 @@ class Local:
     right: Sliding
 
 
-def local_operators(model: ModelProto) -> dict[str, Local]:
+def local_operators(model: ModelProto, known: Known) -> dict[str, Local]:
     """Follow the image through a classifier as far as operators are local.
 
     Args:
         model: Prepared; its weights may lie elsewhere.
+        known: Of it.
 
     Returns:
         The operators by their output, in the order of computation.
     """
-    known = Known.of(model)
     found: dict[str, Local] = {}
     for node in model.graph.node:
         reads = known.reads(node)
