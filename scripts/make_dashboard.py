@@ -1,4 +1,4 @@
-"""Write deploy/grafana/saliserve.json: ``python scripts/make_dashboard.py``."""
+"""Write deploy/grafana/saliserve.json: ``python -m scripts.make_dashboard``."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/receipt.md from the shipped model and samples: ``python scripts/make_receipt_pictures.py``.
+"""Draw the pictures of docs/receipt.md from the shipped model and samples: ``python -m scripts.make_receipt_pictures``.
 
 About a minute on two idle cores.
 """

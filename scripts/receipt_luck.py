@@ -1,6 +1,6 @@
 """How often soft noise that knows nothing is called faithful, and what asking for more than luck would cost.
 
-``python scripts/receipt_luck.py --model models/cifar10-standard/1 --pictures FOLDER --count 80``. Every picture is judged
+``python -m scripts.receipt_luck --model models/cifar10-standard/1 --pictures FOLDER --count 80``. Every picture is judged
 with maps of a method and with soft noise of three widths; each is one line of a file, so that an interrupted run
 goes on where it was. ``--tell`` counts what is there.
 """

@@ -1,4 +1,4 @@
-"""Write docs/receipt.schema.json: ``python scripts/write_receipt_schema.py``."""
+"""Write docs/receipt.schema.json: ``python -m scripts.write_receipt_schema``."""
 
 import json
 from pathlib import Path

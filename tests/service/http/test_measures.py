@@ -252,7 +252,7 @@ def test_a_method_that_draws_says_so() -> None:
 
 
 def test_the_published_schema_is_the_one_in_the_docs(client: TestClient) -> None:
-    """`python scripts/write_receipt_schema.py` writes it."""
+    """`python -m scripts.write_receipt_schema` writes it."""
     answer = client.get("/docs/receipt.schema.json")
     assert answer.headers["content-type"] == "application/schema+json"
     assert answer.json() == json.loads(PUBLISHED.read_text()) == receipt_schema()
