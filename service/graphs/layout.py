@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from service.graphs.elementwise import ELEMENTWISE
 from service.graphs.facts import Shape
 from service.graphs.step import Step
 from service.graphs.tape import Tape
@@ -219,66 +220,17 @@ def _reduce(step: Step, known: Known) -> Layout | None:
     return layout if over == {CHANNEL} and step.integer("keepdims", 1) else None
 
 
-KEEPS_PLACES = frozenset(
-    [
-        "Abs",
-        "Acos",
-        "Acosh",
-        "Add",
-        "Asin",
-        "Asinh",
-        "Atan",
-        "Atanh",
-        "BatchNormalization",
-        "Cast",
-        "Celu",
-        "Clip",
-        "Cos",
-        "Cosh",
-        "DequantizeLinear",
-        "Div",
-        "Dropout",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "InstanceNormalization",
-        "LRN",
-        "LayerNormalization",
-        "LeakyRelu",
-        "Log",
-        "LogSoftmax",
-        "Max",
-        "Mean",
-        "Min",
-        "Mish",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pow",
-        "QuantizeLinear",
-        "Reciprocal",
-        "Relu",
-        "Selu",
-        "Shrink",
-        "Sigmoid",
-        "Sin",
-        "Sinh",
-        "Softmax",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Sum",
-        "Tan",
-        "Tanh",
-        "ThresholdedRelu",
-        "Where",
-    ]
-)
+KEEPS_PLACES = ELEMENTWISE | {
+    "BatchNormalization",
+    "DequantizeLinear",
+    "Dropout",
+    "InstanceNormalization",
+    "LRN",
+    "LayerNormalization",
+    "LogSoftmax",
+    "QuantizeLinear",
+    "Softmax",
+}
 """Operators whose every output element is at the place of the input elements that it comes from, or of all of them."""
 
 FOLLOW: dict[str, Follower] = {

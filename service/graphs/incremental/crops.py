@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from service.graphs.incremental.axis import Axis, Pieces
 from service.graphs.incremental.cuts import Cut
-from service.graphs.incremental.known import Shape
 from service.graphs.incremental.sliding import Positions
 
 Places: TypeAlias = NDArray[np.int64]
@@ -26,7 +25,7 @@ def whole(cut: Cut) -> dict[str, NDArray[np.generic]]:
     nobody reads: not every device takes an empty table.
     """
     inputs: dict[str, NDArray[np.generic]] = {}
-    for number, (channels, height, width) in enumerate(_shapes(cut)):
+    for number, (channels, height, width) in enumerate(cut.shapes):
         in_front = min(number, 1)
         if in_front:
             inputs[f"base_{number}"] = np.zeros((in_front, channels), np.float32)
@@ -47,7 +46,7 @@ class Crops:
 
     def __init__(self, cut: Cut, windows: NDArray[np.int64]) -> None:
         top, left, bottom, right = windows.T
-        self._shapes = _shapes(cut)
+        self._shapes = cut.shapes
         names = ["image", *(one.target for one in cut.stretches)]
         self._down = _Side.of(cut.down, names, [one.down for one in cut.stretches], (top, bottom))
         self._right = _Side.of(cut.right, names, [one.right for one in cut.stretches], (left, right))
@@ -69,10 +68,6 @@ class Crops:
             right = np.stack([column, np.where(column_in_piece < 0, _NONE, column_in_piece)])
             found[f"down_{number}"], found[f"right_{number}"] = down[..., None], right[:, :, None]
         return found
-
-
-def _shapes(cut: Cut) -> list[Shape]:
-    return [cut.stretches[0].shape, *(one.made for one in cut.stretches)]
 
 
 @dataclass(frozen=True, slots=True)

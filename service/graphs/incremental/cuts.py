@@ -66,6 +66,11 @@ class Cut:
     work: float
 
     @property
+    def shapes(self) -> list[Shape]:
+        """Channels, height and width of the image, and of what every stretch gives."""
+        return [self.stretches[0].shape, *(one.made for one in self.stretches)]
+
+    @property
     def usual(self) -> tuple[int, int]:
         """Height and width, in pixels, of the windows that the cuts were chosen for."""
         _, height, width = self.stretches[0].shape

@@ -5,56 +5,14 @@ from typing import Final
 
 from onnx import ModelProto, NodeProto, helper
 
+from service.graphs.elementwise import ELEMENTWISE
 from service.graphs.incremental.known import Known, Shape
 from service.graphs.incremental.sliding import Sliding
 
 MAP_AXES: Final = 4
 """Batch, channels, height, width."""
 
-ELEMENTWISE: Final = frozenset(
-    [
-        "Abs",
-        "Add",
-        "BatchNormalization",
-        "Cast",
-        "Ceil",
-        "Celu",
-        "Clip",
-        "Concat",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "Max",
-        "Mean",
-        "Min",
-        "Mish",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pow",
-        "Reciprocal",
-        "Relu",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Sub",
-        "Sum",
-        "Swish",
-        "Tanh",
-        "ThresholdedRelu",
-    ]
-)
+KEEPS_PLACES: Final = ELEMENTWISE | {"BatchNormalization", "Concat"}
 """Operators that keep every place where it is, if what they read is as large as what they give or has no extent."""
 
 SLIDING: Final = frozenset({"Conv", "MaxPool", "AveragePool"})
@@ -120,7 +78,7 @@ def _slides(node: NodeProto, given: list[Shape], made: Shape, known: Known) -> t
         return _window(node, given[0], made, known)
     if node.op_type == "Pad":
         return _border(node, given[0], made, known)
-    if node.op_type not in ELEMENTWISE or any(shape[1:] != made[1:] for shape in given):
+    if node.op_type not in KEEPS_PLACES or any(shape[1:] != made[1:] for shape in given):
         return None
     per_channel = node.op_type == "BatchNormalization"
     flat = per_channel or all(

@@ -35,8 +35,7 @@ def incremental_graph(model: ModelProto, found: Cut) -> ModelProto:
     del graph.graph.node[:], graph.graph.input[:], graph.graph.value_info[:]
     graph.graph.initializer.extend(_constants(found))
     cuts = {one.target: number for number, one in enumerate(found.stretches, start=1)}
-    shapes = {"image": found.stretches[0].shape, **{one.target: one.made for one in found.stretches}}
-    graph.graph.node.extend(_piece(0, []))
+    graph.graph.node.extend(_piece(0))
     inside = {"image": f"{PREFIX}_0"}
     for node in nodes:
         for position, name in enumerate(node.input):
@@ -45,30 +44,30 @@ def incremental_graph(model: ModelProto, found: Cut) -> ModelProto:
         for name in node.output:
             if name in cuts:
                 graph.graph.node.extend(_table(name, cuts[name]))
-                graph.graph.node.extend(_piece(cuts[name], [f"table_{cuts[name]}"]))
+                graph.graph.node.extend(_piece(cuts[name]))
                 inside[name] = f"{PREFIX}_{cuts[name]}"
-    for number, shape in enumerate(shapes.values()):
-        graph.graph.input.extend(_inputs(number, shape[0]))
+    for number, (channels, *_) in enumerate(found.shapes):
+        graph.graph.input.extend(_inputs(number, channels))
         if number:
-            graph.graph.output.append(_float(f"table_{number}", [f"R{number}", shape[0]]))
+            graph.graph.output.append(_float(f"table_{number}", [f"R{number}", channels]))
     return graph
 
 
-def _piece(number: int, computed: list[str]) -> list[NodeProto]:
+def _piece(number: int) -> list[NodeProto]:
     """Pick places of a table, and give them the shape of a map."""
 
     def own(name: str) -> str:
         return f"{PREFIX}_{name}_{number}"
 
-    table = f"base_{number}"
-    join = [helper.make_node("Concat", [table, *computed], [own("joined")], axis=0)] if computed else []
+    table, join = f"base_{number}", []
+    if number:  # before the first stretch nothing is computed
+        join = [helper.make_node("Concat", [table, f"table_{number}"], [own("joined")], axis=0)]
+        table = own("joined")
     return [
         *join,
         helper.make_node("Add", [f"down_{number}", f"right_{number}"], [own("candidates")]),
         helper.make_node("ReduceMax", [own("candidates"), f"{PREFIX}_axis"], [own("places")], keepdims=0),
-        helper.make_node(
-            "Gather", [own("joined") if computed else table, own("places")], [own("picked")], axis=0
-        ),
+        helper.make_node("Gather", [table, own("places")], [own("picked")], axis=0),
         helper.make_node("Transpose", [own("picked")], [f"{PREFIX}_{number}"], perm=[0, 3, 1, 2]),
     ]
 

@@ -94,7 +94,7 @@ def _block(network: Network, draw: st.DrawFn) -> None:
     x, channels = network.top, network.channels
     kind = draw(
         st.sampled_from(
-            ["convolution", "depthwise", "maximum", "mean", "residual", "dense", "border", "gate"]
+            ["convolution", "depthwise", "maximum", "mean", "residual", "dense", "border", "curve", "gate"]
         )
     )
     if kind == "convolution":
@@ -131,6 +131,11 @@ def _block(network: Network, draw: st.DrawFn) -> None:
         network.weights[pads] = np.array([0, 0, *around[:2], 0, 0, *around[2:]], np.int64)  # type: ignore[assignment]
         network.weights[axes] = np.arange(4)  # type: ignore[assignment]
         network.top = network.add("Pad", x, pads, "", axes)
+    elif (
+        kind == "curve"
+    ):  # of a positive number it does not enlarge a relative error, and adds a few roundings
+        network.top = network.add("Atan", x)
+        network.terms += 4
     else:
         network.top = network.add("Mul", x, network.weight(channels, 1, 1))
 
